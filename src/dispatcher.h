@@ -1,0 +1,100 @@
+/* dispatcher.h - decides which worker of one pool runs which job when. Pure: events in, each with `now` (monotonic
+ * seconds), actions out through dispatcher_next. No socket, no Lua, no clock, no callback, no thread of its own.
+ *
+ * Workers are small numbers 1.. that the dispatcher gives out in ACTION_START and that are free again after
+ * dispatcher_worker_down. The caller draws dispatcher_next dry after each event or batch of events.
+ */
+#ifndef DISPATCHER_H
+#define DISPATCHER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "job.h"
+
+struct dispatcher;
+
+struct dispatcher_options {
+    int workers;         /* most workers; at least 1 */
+    double idle_timeout; /* a worker idle this long is stopped; 0: never */
+    int max_credit;      /* most jobs handed to a worker at once, itself running one of them; 0: 256 */
+};
+
+enum action_kind {
+    ACTION_START,   /* start worker `worker` */
+    ACTION_STOP,    /* worker `worker` has nothing to do and shall end; dispatcher_worker_down follows */
+    ACTION_RUN,     /* hand job `id` with `load` to `worker` */
+    ACTION_RECALL,  /* take back what `worker` was handed and has not begun; dispatcher_returned follows for each */
+    ACTION_END,     /* job `id` has ended as `end`; `load` and, when a run ended it, `result` go back to the caller */
+    ACTION_DRAINED  /* closing, and the last job and the last worker are gone */
+};
+
+struct action {
+    enum action_kind kind;
+    enum job_end end;
+    int worker;
+    int attempt;   /* runs begun so far, this one included */
+    uint64_t id;
+    void *load;
+    void *result;  /* what dispatcher_done or dispatcher_worker_failed was given; NULL: none */
+};
+
+struct dispatcher_counts {
+    size_t pending;  /* queued */
+    size_t delayed;
+    size_t handed;   /* with a worker, begun or not */
+    size_t workers;  /* starting, idle or busy */
+    size_t idle;
+    uint64_t finished, failed, cancelled, lost, retried;
+};
+
+int dispatcher_new(struct dispatcher **out, const struct dispatcher_options *options);
+
+/* Frees everything but loads and results; NULL is fine. */
+void dispatcher_destroy(struct dispatcher **self);
+
+/* 0; TROUPE_ENOMEM, TROUPE_EDEAD (closing), TROUPE_EINVAL (id taken): then the load stays the caller's. */
+int dispatcher_submit(struct dispatcher *self, const struct job_spec *spec, double now);
+
+enum cancel_answer {
+    CANCEL_UNKNOWN,  /* no such live job */
+    CANCEL_ENDED,    /* it had not begun: ACTION_END follows with JOB_CANCELLED */
+    CANCEL_HANDED,   /* a worker has it and may not have begun: take it back; dispatcher_returned ends it as cancelled */
+};
+enum cancel_answer dispatcher_cancel(struct dispatcher *self, uint64_t id, double now);
+
+/* Cancels all that no worker has. */
+void dispatcher_cancel_pending(struct dispatcher *self, double now);
+
+/* The worker ran it: `ran` seconds; ok or not; result is the caller's outcome, handed back in ACTION_END. A failed run with
+ * retries left is delayed or queued again instead: then the result comes back in *dropped for the caller to free.
+ * TROUPE_EINVAL for a job this worker does not have (result stays the caller's). */
+int dispatcher_done(struct dispatcher *self, int worker, uint64_t id, bool ok, double ran, void *result, void **dropped, double now);
+
+/* The worker gives the job back unbegun. It goes where it was in the queue, or ends when it was cancelled meanwhile. */
+int dispatcher_returned(struct dispatcher *self, int worker, uint64_t id, double now);
+
+/* The worker is ready for jobs. */
+int dispatcher_worker_up(struct dispatcher *self, int worker, double now);
+
+/* The worker is gone: stopped as asked, lost (jobs it had begun are retried or end as JOB_LOST, unbegun ones are queued again), or it
+ * never came up: then `failed` is true, and when no other worker is up every pending job ends as JOB_FAILED. */
+int dispatcher_worker_down(struct dispatcher *self, int worker, bool failed, double now);
+
+/* No more submits. With soon: what no worker has begun is cancelled. Workers are stopped as they run dry. */
+void dispatcher_close(struct dispatcher *self, bool soon, double now);
+
+/* Time has passed: delayed jobs due are queued, idle workers stopped. */
+void dispatcher_tick(struct dispatcher *self, double now);
+
+/* When dispatcher_tick is next of use; negative: never. */
+double dispatcher_deadline(const struct dispatcher *self);
+
+/* The next action; false when there is none. */
+bool dispatcher_next(struct dispatcher *self, struct action *out);
+
+enum job_state dispatcher_state(const struct dispatcher *self, uint64_t id);
+void dispatcher_count(const struct dispatcher *self, struct dispatcher_counts *out);
+
+#endif

@@ -1,0 +1,31 @@
+/* job.h - one call of a function, with one outcome: what the dispatcher knows of it. */
+#ifndef JOB_H
+#define JOB_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* What happens to a failed run before it is final. */
+struct job_retry {
+    int32_t retries; /* runs after the first; negative: no end */
+    double base;     /* seconds before the second run */
+    double factor;   /* each further wait is the last times this; 0: 1 */
+    double max;      /* most seconds of one wait; 0: no bound */
+};
+
+/* What a submitter says of a job. */
+struct job_spec {
+    uint64_t id;     /* unique among live jobs of the dispatcher; never 0 */
+    void *load;      /* the caller's; handed back in actions, never looked at */
+    int32_t priority; /* higher runs first */
+    bool first;      /* in front of its priority */
+    double delay;    /* seconds before it may be queued; 0: at once */
+    struct job_retry retry;
+};
+
+enum job_state { JOB_NONE, JOB_DELAYED, JOB_QUEUED, JOB_HANDED, JOB_RUNNING };
+
+/* How a job came to its end. */
+enum job_end { JOB_FINISHED, JOB_FAILED, JOB_CANCELLED, JOB_LOST };
+
+#endif

@@ -1,0 +1,56 @@
+/* vm.h - one lua_State and what belongs to it: its memory, which coroutine runs, how to break into it.
+ *
+ * All functions but vm_interrupt are for the thread that owns the vm. vm_interrupt may come from any thread
+ * that knows the vm still exists.
+ */
+#ifndef VM_H
+#define VM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <lua.h>
+
+struct vm;
+
+struct vm_options {
+    size_t memory_limit; /* bytes its Lua objects may take; 0: no limit */
+    const char *path;    /* package.path; NULL: Lua's default */
+    const char *cpath;
+    int (*open)(lua_State *L); /* the floor above: fills package.preload; run under a pcall. May be NULL */
+};
+
+/* A state with all standard libraries, coroutine.resume, wrap and close tracked. May hand out one that was made
+ * ahead of time. 0, TROUPE_ENOMEM, or TROUPE_EINVAL when `open` failed. */
+int vm_new(struct vm **out, const struct vm_options *options);
+
+/* Closes the state (its finalisers run here) and nulls the pointer; NULL is fine. */
+void vm_destroy(struct vm **self);
+
+lua_State *vm_state(struct vm *self);
+
+/* The vm a state or coroutine belongs to; NULL for a state that a host made. */
+struct vm *vm_of(lua_State *L);
+
+size_t vm_memory(const struct vm *self);
+
+/* lua_pcall with a traceback as message handler, tracked so that an interrupt finds the running state. */
+int vm_call(struct vm *self, int nargs, int nresults);
+
+/* lua_resume, tracked. */
+int vm_resume(struct vm *self, lua_State *co, lua_State *from, int nargs, int *nresults);
+
+/* What an interrupt must be meant for: the number of the job that now runs; 0: none in particular. */
+void vm_set_target(struct vm *self, uint64_t target);
+
+enum vm_interrupt { VM_INTERRUPT_OFF, VM_INTERRUPT_ONCE, VM_INTERRUPT_ALWAYS };
+
+/* Makes the running Lua code raise VM_INTERRUPTED, in whatever coroutine, again and again until the
+ * target has ended (ALWAYS: until OFF). A target that is not running: nothing happens. */
+void vm_interrupt(struct vm *self, enum vm_interrupt how, uint64_t target);
+
+/* The text that interrupted code fails with. */
+extern const char VM_INTERRUPTED[];
+
+#endif
