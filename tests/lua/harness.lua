@@ -1,0 +1,165 @@
+-- harness.lua - what a Lua test file needs: named tests, comparisons, scripts run apart, output as TAP.
+--
+-- 1. A test runs at once where it is written; an error fails it and the file goes on.
+-- 2. Every file ends with finish(), which prints the plan: a file that stops early has no plan and fails.
+-- 3. The deadline of the file is the runner's (tests/run-test); a script has one of its own.
+
+local io, os, string, table = io, os, string, table
+local error, getmetatable, ipairs, next, pcall, select, tonumber, tostring, type, xpcall =
+  error, getmetatable, ipairs, next, pcall, select, tonumber, tostring, type, xpcall
+local rawequal, rawget = rawequal, rawget
+local arg, assert, traceback, mathtype = arg, assert, debug.traceback, math.type
+
+local M = {}
+
+local count, failed = 0, 0
+
+-- A value as text for a message: strings quoted, everything on one line.
+local function show(value)
+  if type(value) ~= "string" then return tostring(value) end
+  if #value > 300 then value = value:sub(1, 300) .. "..." end
+  return (string.format("%q", value):gsub("\\\n", "\\n"))
+end
+
+-- Fails the running test; level counts from the caller of the function that calls this.
+local function fail(message, text, level)
+  if message ~= nil then text = tostring(message) .. ": " .. text end
+  error(text, (level or 1) + 2)
+end
+
+local function comment(text)
+  io.write("# ", (text:gsub("\n", "\n# ")), "\n")
+end
+
+--- Runs body as the test called name.
+function M.test(name, body)
+  count = count + 1
+  local ok, why = xpcall(body, function(e)
+    return traceback(type(e) == "string" and e or show(e), 2)
+  end)
+  io.write(ok and "ok " or "not ok ", count, " - ", (name:gsub("[#\n]", " ")), "\n")
+  if not ok then
+    failed = failed + 1
+    comment(why)
+  end
+  io.flush()
+end
+
+--- Fails unless a and b are equal: the same value, and for numbers also the same subtype. NaN equals itself.
+function M.eq(a, b, message)
+  if a ~= a and b ~= b then return end
+  if a ~= b or mathtype(a) ~= mathtype(b) then
+    fail(message, "got " .. show(a) .. ", expected " .. show(b))
+  end
+end
+
+--- Fails unless v is true.
+function M.ok(v, message)
+  if not v then fail(message, "got " .. show(v) .. ", expected a true value") end
+  return v
+end
+
+--- Fails unless the string matches the Lua pattern.
+function M.match(s, pattern, message)
+  if type(s) ~= "string" or not s:find(pattern) then
+    fail(message, "got " .. show(s) .. ", expected a match of " .. show(pattern))
+  end
+end
+
+--- Fails unless fn(...) raises an error that matches the pattern (its tostring does, if it is no string).
+function M.raises(pattern, fn, ...)
+  local ok, e = pcall(fn, ...)
+  if ok then fail(nil, "raised nothing, expected an error that matches " .. show(pattern)) end
+  if not tostring(e):find(pattern) then
+    fail(nil, "raised " .. show(e) .. ", expected an error that matches " .. show(pattern))
+  end
+  return e
+end
+
+-- The path of the first difference, or nil. seen pairs tables of a with those of b, so that cycles end and
+-- sharing must agree. Keys that are tables themselves are looked up as they are.
+local function difference(a, b, path, seen)
+  if type(a) ~= "table" or type(b) ~= "table" then
+    if (a ~= a and b ~= b) or (rawequal(a, b) and mathtype(a) == mathtype(b)) then return nil end
+    return path .. ": got " .. show(a) .. ", expected " .. show(b)
+  end
+  if seen[a] ~= nil or seen[b] ~= nil then
+    if seen[a] == b and seen[b] == a then return nil end
+    return path .. ": the two share their tables differently"
+  end
+  seen[a], seen[b] = b, a
+  if getmetatable(a) ~= getmetatable(b) then return path .. ": the metatables differ" end
+  for k, v in next, a do
+    local found = difference(v, rawget(b, k), path .. "[" .. show(k) .. "]", seen)
+    if found then return found end
+  end
+  for k, v in next, b do
+    if rawget(a, k) == nil then return path .. "[" .. show(k) .. "]: got nil, expected " .. show(v) end
+  end
+  return nil
+end
+
+--- Fails unless a and b are equal to the last table, metatables included; tells where they differ first.
+function M.deep(a, b, message)
+  local found = difference(a, b, "value", {})
+  if found then fail(message, found) end
+end
+
+local function quote(word)
+  return "'" .. tostring(word):gsub("'", "'\\''") .. "'"
+end
+
+local function contents(path)
+  local file = assert(io.open(path, "rb"))
+  local text = file:read("a")
+  file:close()
+  return text
+end
+
+-- The interpreter that runs this file: the first word of the command line.
+local function interpreter()
+  local first = 0
+  while arg[first - 1] do first = first - 1 end
+  return arg[first]
+end
+
+local function write(path, text)
+  local file = assert(io.open(path, "wb"))
+  assert(file:write(text))
+  assert(file:close())
+end
+
+--- Runs a chunk of code, with the arguments in `arg` and `...`, in a process of its own: the same
+-- interpreter and module paths as this one, nothing on standard input, killed after script_deadline seconds.
+-- Returns its exit status (a signal's number plus 128 if one ended it; 124 for the deadline), what it wrote
+-- to standard output, and what it wrote to standard error.
+function M.script(code, ...)
+  local base = os.tmpname()
+  local source, out, err = base .. ".lua", base .. ".out", base .. ".err"
+  write(source, code)
+  local words = { "exec timeout -k 10", tostring(M.script_deadline), quote(interpreter()), quote(source) }
+  for i = 1, select("#", ...) do words[#words + 1] = quote((select(i, ...))) end
+  local command = table.concat(words, " ") .. " </dev/null >" .. quote(out) .. " 2>" .. quote(err)
+  local _, how, status = os.execute(command)
+  if how == "signal" then status = status + 128 end
+  local stdout, stderr = contents(out), contents(err)
+  for _, path in ipairs { base, source, out, err } do os.remove(path) end
+  return status, stdout, stderr
+end
+
+local slowdown = math.tointeger(tonumber(os.getenv("TEST_SLOWDOWN") or "1")) or 1
+
+-- Seconds a script may take.
+M.script_deadline = 60 * slowdown
+
+-- How many times slower than a plain build this one runs: tests that repeat something may divide by it.
+M.slowdown = slowdown
+
+--- Ends the file: prints the plan and exits, with status 1 if a test failed.
+function M.finish()
+  io.write("1..", count, "\n")
+  io.flush()
+  os.exit(failed == 0, true)
+end
+
+return M
