@@ -17,7 +17,7 @@ AC_DEFUN([TROUPE_WARNINGS],
 [TROUPE_CFLAGS='-std=c11'
 m4_foreach_w([flag], [-Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition
     -Wpointer-arith -Wwrite-strings -Wvla -Wundef -Wformat=2 -Wimplicit-fallthrough -Wlogical-op
-    -Wduplicated-cond -Wnull-dereference],
+    -Wduplicated-cond],
   [TROUPE_ADD_FLAG(flag)])
 AC_ARG_ENABLE([werror], [AS_HELP_STRING([--enable-werror], [make every warning an error])])
 AS_IF([test "$enable_werror" = yes], [TROUPE_CFLAGS="$TROUPE_CFLAGS -Werror"])
