@@ -23,27 +23,34 @@ AC_ARG_ENABLE([werror], [AS_HELP_STRING([--enable-werror], [make every warning a
 AS_IF([test "$enable_werror" = yes], [TROUPE_CFLAGS="$TROUPE_CFLAGS -Werror"])
 AC_SUBST([TROUPE_CFLAGS])])
 
-dnl TROUPE_INSTRUMENT: at most one of --enable-asan, --enable-tsan, --enable-coverage. The flags go to every object
-dnl and every link; the Lua interpreter of the distribution lacks them, so the tests then run under tests/lua_host.
+dnl TROUPE_INSTRUMENT: at most one of --enable-asan, --enable-tsan, --enable-fuzz, --enable-coverage. The flags go to
+dnl every object and every link; the Lua interpreter of the distribution lacks them, so the tests then run under
+dnl tests/lua_host.
 AC_DEFUN([TROUPE_INSTRUMENT],
 [AC_ARG_ENABLE([asan], [AS_HELP_STRING([--enable-asan], [build with AddressSanitizer and UBSan])])
 AC_ARG_ENABLE([tsan], [AS_HELP_STRING([--enable-tsan], [build with ThreadSanitizer])])
+AC_ARG_ENABLE([fuzz], [AS_HELP_STRING([--enable-fuzz], [build for make fuzz-run, by clang])])
 AC_ARG_ENABLE([coverage], [AS_HELP_STRING([--enable-coverage], [build so that make coverage can count lines])])
-INSTRUMENT=none
+INSTRUMENT=
 INSTRUMENT_FLAGS=
 AS_IF([test "$enable_asan" = yes],
-  [INSTRUMENT=asan
+  [INSTRUMENT="$INSTRUMENT asan"
    INSTRUMENT_FLAGS='-fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer'])
 AS_IF([test "$enable_tsan" = yes],
-  [AS_IF([test $INSTRUMENT != none], [AC_MSG_ERROR([--enable-asan and --enable-tsan exclude each other])])
-   INSTRUMENT=tsan
+  [INSTRUMENT="$INSTRUMENT tsan"
    INSTRUMENT_FLAGS='-fsanitize=thread -fno-omit-frame-pointer'])
+AS_IF([test "$enable_fuzz" = yes],
+  [INSTRUMENT="$INSTRUMENT fuzz"
+   INSTRUMENT_FLAGS='-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined'])
 AS_IF([test "$enable_coverage" = yes],
-  [AS_IF([test $INSTRUMENT != none], [AC_MSG_ERROR([--enable-coverage goes with no sanitizer])])
-   INSTRUMENT=coverage
+  [INSTRUMENT="$INSTRUMENT coverage"
    INSTRUMENT_FLAGS='--coverage -O0'])
+AS_CASE([$INSTRUMENT],
+  [''], [INSTRUMENT=none],
+  [*' '*' '*], [AC_MSG_ERROR([more than one of$INSTRUMENT is enabled: one build has one])])
+INSTRUMENT=`echo $INSTRUMENT`
 dnl A sanitized library takes its runtime from the program that loads it, so its own undefined symbols are meant.
-AS_CASE([$INSTRUMENT], [asan|tsan], [NO_UNDEFINED=], [NO_UNDEFINED='-no-undefined -Wl,-z,defs'])
+AS_CASE([$INSTRUMENT], [asan|fuzz|tsan], [NO_UNDEFINED=], [NO_UNDEFINED='-no-undefined -Wl,-z,defs'])
 AM_CONDITIONAL([SANITIZED], [test $INSTRUMENT = asan || test $INSTRUMENT = tsan])
 AC_SUBST([INSTRUMENT])
 AC_SUBST([INSTRUMENT_FLAGS])
