@@ -19,7 +19,8 @@ enum { VALUE_DEPTH = 200 }; /* levels of nesting a message may have */
 struct value_mode {
     int depth;      /* 0: VALUE_DEPTH */
     bool remote;    /* another process: light userdata and bare C function pointers are refused */
-    bool untrusted; /* decoding: bytecode is refused too (a network) */
+    bool untrusted; /* decoding, from a network: bytecode and addresses are refused, and unpacking by a standard library */
+    int unnumbered; /* encoding: so many values in front do not count as arguments: the function that gets them */
     /* Encoding: true when the receiver knows this bytecode as *hash, which then travels in its place. May be NULL. */
     bool (*code_known)(void *context, const void *code, size_t size, uint64_t *hash);
     /* Decoding: the bytecode that a hash names, borrowed, or NULL. May be NULL. */
@@ -28,13 +29,14 @@ struct value_mode {
 };
 
 /* Appends the values at the positive indices first..last of L's stack, one encoding after the other.
- * Never raises. 0; or TROUPE_EREFUSED or TROUPE_ENOMEM, then `out` is as before and the reason, with its
- * place ("argument 2, field \"db.socket\": cannot send a userdata (tcp{client})"), is pushed as a string.
- * "argument N" counts from first = 1; `what` is the word to use ("argument", "result"). */
+ * Never raises. 0; or TROUPE_EREFUSED, TROUPE_ELIMIT (nesting is too deep) or TROUPE_ENOMEM, then `out` is as before
+ * and the reason, with its place ("argument 2, field \"db.socket\": cannot send a userdata (tcp{client})"), is pushed
+ * as a string. "argument N" counts from first = 1; `what` is the word to use ("argument", "result"). */
 int value_encode(lua_State *L, int first, int last, const char *what, const struct value_mode *mode, struct buffer *out);
 
-/* Pushes the values encoded in the bytes; the number of them in *count. Raises nothing but memory errors.
- * 0; or TROUPE_EBADMSG or TROUPE_EREFUSED, then one string with the reason is pushed. */
+/* Pushes the values encoded in the bytes; the number of them in *count. Raises nothing but memory errors (that the Lua
+ * stack cannot grow is one), and leaks nothing then. 0; or TROUPE_EBADMSG or TROUPE_EREFUSED, then one string with the
+ * reason is pushed. */
 int value_decode(lua_State *L, const void *bytes, size_t size, const struct value_mode *mode, int *count);
 
 /* True for a Lua function whose upvalues, if any, are nothing but _ENV: its code alone is the whole of it. */
