@@ -2,3 +2,4 @@
 std = "lua54"
 max_line_length = 110
 codes = true
+exclude_files = { "build" }
