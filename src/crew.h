@@ -1,0 +1,110 @@
+/* crew.h - the workers of one dispatcher: who is idle, who has how many jobs, who gets the next one, and how many
+ * jobs one may hold. One owner, one thread at a time.
+ */
+#ifndef CREW_H
+#define CREW_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "job.h"
+
+enum { CREDIT_LIMIT = 1023, CREDIT_DEFAULT = 256 };
+
+enum worker_state { WORKER_VACANT, WORKER_STARTING, WORKER_UP, WORKER_STOPPING };
+
+/* What keeps a worker that has jobs from getting more in advance. */
+enum worker_recall { RECALL_NONE, RECALL_WANTED, RECALL_ASKED, RECALL_ANSWERED };
+
+struct worker {
+    struct job_list jobs; /* its hand, in the order handed */
+    int held;             /* jobs in its hand */
+    int number;
+    enum worker_state state;
+    enum worker_recall recall;
+    struct worker_list *list; /* it is in; NULL: none */
+    struct worker *next;
+    struct worker *prev;
+    double since; /* when it became idle or busy, or last reported a job done */
+    /* Among the promised: workers that may get more and have more than one job, the one waited for longest first. */
+    bool promised;
+    struct worker *later;
+    struct worker *sooner;
+    double waited_since; /* when it was given a second job, or last reported one done */
+};
+
+struct worker_list {
+    struct worker *head;
+    struct worker *tail;
+};
+
+struct crew {
+    struct worker **workers; /* worker n is workers[n - 1] */
+    int size;                /* numbers there are */
+    int limit;               /* most workers wanted */
+    int alive;               /* starting or up */
+    int starting;
+    int stopping;
+    int idle;
+    int asked; /* recalls not answered */
+    int max_credit;
+    int credit;     /* most jobs in a hand, by measured run times */
+    double average; /* of run times, seconds */
+    struct worker_list vacant;
+    struct worker_list wanted; /* to be asked to give back what they have not begun */
+    struct worker *soonest; /* the promised, from soonest to latest */
+    struct worker *latest;
+    struct worker_list *hands; /* [n]: workers that may get more and have n jobs; [0]: idle, the warmest first */
+    uint64_t filled[CREDIT_LIMIT / 64 + 1]; /* bit n: hands[n] is not empty */
+};
+
+/* 0; TROUPE_EINVAL, TROUPE_ENOMEM: owns nothing. */
+int crew_init(struct crew *self, int limit, int max_credit);
+void crew_release(struct crew *self);
+
+/* 0; TROUPE_EINVAL, TROUPE_ENOMEM: unchanged. */
+int crew_resize(struct crew *self, int limit);
+
+/* The worker of that number; NULL: there is none. */
+struct worker *crew_find(const struct crew *self, int number);
+
+/* May one more be started? crew_start then makes it. */
+bool crew_has_room(const struct crew *self);
+struct worker *crew_start(struct crew *self);
+void crew_up(struct crew *self, struct worker *worker, double now);
+void crew_stop(struct crew *self, struct worker *worker);
+/* Its hand is empty. */
+void crew_down(struct crew *self, struct worker *worker);
+
+/* The idle worker that was busy last, or longest ago; NULL: none is idle. */
+struct worker *crew_warmest(const struct crew *self);
+struct worker *crew_coldest(const struct crew *self);
+
+/* A worker that has jobs and may get one more in advance; NULL: none. A worker silent for too long is passed over
+ * until it reports. */
+struct worker *crew_spare(struct crew *self, double now);
+
+/* The worker that was silent for too long with more than one job in its hand, and no recall; NULL: none, or there
+ * is nobody else to give them to. */
+struct worker *crew_stuck(const struct crew *self, double now);
+
+/* When crew_stuck may next find one; INFINITY: never. */
+double crew_deadline(const struct crew *self);
+
+/* Of the workers with more than one job and no recall, the one with the most; NULL: none. */
+struct worker *crew_most_loaded(const struct crew *self);
+
+/* The job goes into the worker's hand, last, or leaves the hand it is in. */
+void crew_hand(struct crew *self, struct worker *worker, struct job *job, double now);
+void crew_take(struct crew *self, struct worker *worker, struct job *job, double now);
+
+/* The worker reported a job that ran so many seconds. */
+void crew_measure(struct crew *self, struct worker *worker, double ran, double now);
+
+/* A recall is wanted of all that have jobs; has been asked for; is answered. */
+void crew_want_all(struct crew *self);
+void crew_ask(struct crew *self, struct worker *worker);
+void crew_answer(struct crew *self, struct worker *worker);
+
+#endif

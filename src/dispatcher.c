@@ -1,0 +1,408 @@
+/* dispatcher.c - see dispatcher.h: the events, and what each does to a job.
+ *
+ *     (submit) -> delayed [dispatcher_submit]           delayed -> queued [dispatcher_tick]
+ *     (submit) -> queued [dispatcher_submit]            queued -> handed [dispatcher_next]
+ *     handed -> queued, where it was [dispatcher_returned, dispatcher_worker_down: unbegun]
+ *     handed -> delayed or queued, last [dispatcher_done, dispatcher_worker_down: a retry]
+ *     delayed, queued -> ended [dispatcher_cancel, dispatcher_cancel_pending, dispatcher_close,
+ *                               dispatcher_worker_down: never came up]
+ *     handed -> ended [dispatcher_done, dispatcher_withdraw, dispatcher_returned, dispatcher_worker_down]
+ *     ended -> (gone) [dispatcher_next]
+ *
+ * A worker begins jobs in the order handed: the first in its hand counts as running.
+ *
+ * 1. A job is in exactly one place: the heap `delayed`, the queue, one worker's hand, or the list `ended`.
+ * 2. It is in `live` until it ends, and goes to `ended` once: so each gets exactly one ACTION_END.
+ * 3. Memory is taken only by dispatcher_new, dispatcher_submit and dispatcher_resize; dispatcher_submit reserves what
+ *    the job may need later. Every other event succeeds whatever the state of memory.
+ * 4. Events record facts; what follows for workers is worked out in dispatcher_next, from the state then.
+ */
+#include "dispatcher.h"
+
+#include <assert.h>
+#include <math.h>
+#include <stdlib.h>
+
+#include "dispatcher_inner.h"
+#include "troupe.h"
+
+static void advance(struct dispatcher *self, double now)
+{
+    if (now > self->now)
+        self->now = now;
+}
+
+static struct job *job_of(struct heap_node *due)
+{
+    return ((struct job_rare *)due)->job;
+}
+
+static void enqueue(struct dispatcher *self, struct job *job)
+{
+    self->start_failed = false;
+    job_queue_push(&self->queue, job);
+}
+
+static void delay(struct dispatcher *self, struct job *job, double seconds)
+{
+    job->state = JOB_DELAYED;
+    heap_push(&self->delayed, &job->rare->due, self->now + seconds);
+}
+
+/* The job is in no place any more. */
+static void end(struct dispatcher *self, struct job *job, enum job_end how, void *result)
+{
+    id_map_remove(&self->live, job->id);
+    job_queue_leave(&self->queue, job);
+    job->end = how;
+    job->result = result;
+    job_list_insert(&self->ended, self->ended.tail, job);
+    self->ends[how]++;
+}
+
+static void leave_hand(struct dispatcher *self, struct job *job)
+{
+    crew_take(&self->crew, crew_find(&self->crew, (int)job->worker), job, self->now);
+    self->handed--;
+}
+
+/* Out of the heap or the queue, to its end. */
+static void end_waiting(struct dispatcher *self, struct job *job, enum job_end how)
+{
+    if (job->state == JOB_DELAYED)
+        heap_remove(&self->delayed, &job->rare->due);
+    else
+        job_queue_remove(&self->queue, job);
+    end(self, job, how, NULL);
+}
+
+static void end_queued(struct dispatcher *self, enum job_end how)
+{
+    struct job *job;
+    while ((job = job_queue_pop(&self->queue)))
+        end(self, job, how, NULL);
+}
+
+/* Its worker had not begun it; it has left the hand. */
+static void put_back(struct dispatcher *self, struct job *job)
+{
+    if (job->cancelled || self->soon)
+        end(self, job, JOB_CANCELLED, NULL);
+    else
+        job_queue_restore(&self->queue, job);
+}
+
+/* Runs it once more after a run that failed or was lost, unless its retries are used up or nobody wants it. */
+static bool try_again(struct dispatcher *self, struct job *job)
+{
+    if (job->cancelled || self->soon || !job_may_retry(job))
+        return false;
+    double wait = job_next_wait(job);
+    self->retried++;
+    if (wait > 0)
+        delay(self, job, wait);
+    else
+        enqueue(self, job);
+    return true;
+}
+
+/* The job that the worker has; NULL when it has no such job. */
+static struct job *find_handed(struct dispatcher *self, int worker, uint64_t id)
+{
+    struct job *job = id_map_find(&self->live, id);
+    return job && job->state == JOB_HANDED && job->worker == (uint32_t)worker ? job : NULL;
+}
+
+int dispatcher_new(struct dispatcher **out, const struct dispatcher_options *options)
+{
+    struct dispatcher *self = calloc(1, sizeof *self);
+    if (!self)
+        return TROUPE_ENOMEM;
+    int rc = crew_init(&self->crew, options->workers, options->max_credit);
+    if (rc) {
+        free(self);
+        return rc;
+    }
+    self->idle_timeout = options->idle_timeout;
+    slab_init(&self->jobs, sizeof(struct job));
+    slab_init(&self->rares, sizeof(struct job_rare));
+    id_map_init(&self->live);
+    job_queue_init(&self->queue);
+    heap_init(&self->delayed);
+    *out = self;
+    return 0;
+}
+
+void dispatcher_destroy(struct dispatcher **self)
+{
+    struct dispatcher *dispatcher = *self;
+    if (!dispatcher)
+        return;
+    heap_release(&dispatcher->delayed);
+    job_queue_release(&dispatcher->queue);
+    id_map_release(&dispatcher->live);
+    slab_release(&dispatcher->rares);
+    slab_release(&dispatcher->jobs);
+    crew_release(&dispatcher->crew);
+    free(dispatcher);
+    *self = NULL;
+}
+
+/* Gives the job its rare part, with room among the delayed. */
+static int add_rare(struct dispatcher *self, struct job *job, const struct job_spec *spec)
+{
+    if (heap_reserve(&self->delayed, self->rare_count + 1))
+        return TROUPE_ENOMEM;
+    job->rare = slab_get(&self->rares);
+    if (!job->rare)
+        return TROUPE_ENOMEM;
+    job_rare_init(job->rare, job, &spec->retry);
+    self->rare_count++;
+    return 0;
+}
+
+static void drop_job(struct dispatcher *self, struct job *job)
+{
+    if (job->rare) {
+        slab_put(&self->rares, job->rare);
+        self->rare_count--;
+    }
+    slab_put(&self->jobs, job);
+}
+
+static int new_job(struct dispatcher *self, const struct job_spec *spec, struct job **out)
+{
+    struct job *job = slab_get(&self->jobs);
+    if (!job)
+        return TROUPE_ENOMEM;
+    *job = (struct job){.id = spec->id, .load = spec->load, .first = spec->first};
+    int rc = 0;
+    if (spec->delay > 0 || spec->retry.retries)
+        rc = add_rare(self, job, spec);
+    if (!rc)
+        rc = job_queue_admit(&self->queue, job, spec->priority);
+    if (rc) {
+        drop_job(self, job);
+        return rc;
+    }
+    *out = job;
+    return 0;
+}
+
+int dispatcher_submit(struct dispatcher *self, const struct job_spec *spec, double now)
+{
+    struct job *job;
+    advance(self, now);
+    if (self->closing)
+        return TROUPE_EDEAD;
+    if (!spec->id)
+        return TROUPE_EINVAL;
+    int rc = new_job(self, spec, &job);
+    if (rc)
+        return rc;
+    rc = id_map_insert(&self->live, job);
+    if (rc) {
+        job_queue_leave(&self->queue, job);
+        drop_job(self, job);
+        return rc;
+    }
+    if (spec->delay > 0)
+        delay(self, job, spec->delay);
+    else
+        enqueue(self, job);
+    return 0;
+}
+
+enum cancel_answer dispatcher_cancel(struct dispatcher *self, uint64_t id, double now)
+{
+    advance(self, now);
+    struct job *job = id_map_find(&self->live, id);
+    if (!job)
+        return CANCEL_UNKNOWN;
+    if (job->state == JOB_HANDED) {
+        job->cancelled = 1;
+        return CANCEL_HANDED;
+    }
+    end_waiting(self, job, JOB_CANCELLED);
+    return CANCEL_ENDED;
+}
+
+void dispatcher_cancel_pending(struct dispatcher *self, double now)
+{
+    advance(self, now);
+    end_queued(self, JOB_CANCELLED);
+    struct heap_node *due;
+    while ((due = heap_top(&self->delayed)))
+        end_waiting(self, job_of(due), JOB_CANCELLED);
+}
+
+int dispatcher_done(struct dispatcher *self, int worker, uint64_t id, bool ok, double ran, void *result, void **dropped,
+                    double now)
+{
+    advance(self, now);
+    *dropped = NULL;
+    struct job *job = find_handed(self, worker, id);
+    if (!job)
+        return TROUPE_EINVAL;
+    leave_hand(self, job);
+    crew_measure(&self->crew, crew_find(&self->crew, worker), ran, self->now);
+    job_count_attempt(job);
+    if (!ok && try_again(self, job))
+        *dropped = result;
+    else
+        end(self, job, ok ? JOB_FINISHED : JOB_FAILED, result);
+    return 0;
+}
+
+int dispatcher_returned(struct dispatcher *self, int worker, uint64_t id, double now)
+{
+    advance(self, now);
+    struct job *job = find_handed(self, worker, id);
+    if (!job)
+        return TROUPE_EINVAL;
+    leave_hand(self, job);
+    put_back(self, job);
+    return 0;
+}
+
+int dispatcher_recall_done(struct dispatcher *self, int worker, double now)
+{
+    advance(self, now);
+    struct worker *found = crew_find(&self->crew, worker);
+    if (!found)
+        return TROUPE_EINVAL;
+    crew_answer(&self->crew, found);
+    return 0;
+}
+
+int dispatcher_withdraw(struct dispatcher *self, uint64_t id, double now)
+{
+    advance(self, now);
+    struct job *job = id_map_find(&self->live, id);
+    if (!job || job->state != JOB_HANDED)
+        return TROUPE_EINVAL;
+    leave_hand(self, job);
+    end(self, job, JOB_CANCELLED, NULL);
+    return 0;
+}
+
+int dispatcher_worker_up(struct dispatcher *self, int worker, double now)
+{
+    advance(self, now);
+    struct worker *found = crew_find(&self->crew, worker);
+    if (!found || found->state != WORKER_STARTING)
+        return TROUPE_EINVAL;
+    self->start_failed = false;
+    crew_up(&self->crew, found, self->now);
+    return 0;
+}
+
+/* Takes the hand of a lost worker apart, the last job first, so that each goes back in front of the one before. */
+static void lose_hand(struct dispatcher *self, struct worker *worker)
+{
+    struct job *job;
+    while ((job = worker->jobs.tail)) {
+        bool begun = job == worker->jobs.head;
+        leave_hand(self, job);
+        if (!begun) {
+            put_back(self, job);
+            continue;
+        }
+        job_count_attempt(job);
+        if (!try_again(self, job))
+            end(self, job, JOB_LOST, NULL);
+    }
+}
+
+int dispatcher_worker_down(struct dispatcher *self, int worker, bool failed, double now)
+{
+    advance(self, now);
+    struct worker *found = crew_find(&self->crew, worker);
+    if (!found)
+        return TROUPE_EINVAL;
+    bool never_up = found->state == WORKER_STARTING;
+    lose_hand(self, found);
+    crew_down(&self->crew, found);
+    if (never_up && failed) {
+        self->start_failed = true;
+        if (self->crew.alive == 0)
+            end_queued(self, JOB_FAILED);
+    }
+    return 0;
+}
+
+int dispatcher_resize(struct dispatcher *self, int workers, double now)
+{
+    advance(self, now);
+    return crew_resize(&self->crew, workers);
+}
+
+void dispatcher_pause(struct dispatcher *self, bool paused, double now)
+{
+    advance(self, now);
+    if (self->closing || paused == self->paused)
+        return;
+    self->paused = paused;
+    if (paused)
+        crew_want_all(&self->crew);
+}
+
+void dispatcher_close(struct dispatcher *self, bool soon, double now)
+{
+    advance(self, now);
+    self->closing = true;
+    self->paused = false;
+    if (!soon || self->soon)
+        return;
+    self->soon = true;
+    dispatcher_cancel_pending(self, now);
+    crew_want_all(&self->crew);
+}
+
+void dispatcher_tick(struct dispatcher *self, double now)
+{
+    advance(self, now);
+    struct heap_node *due;
+    while ((due = heap_top(&self->delayed)) && due->key <= self->now) {
+        heap_remove(&self->delayed, due);
+        enqueue(self, job_of(due));
+    }
+}
+
+double dispatcher_deadline(const struct dispatcher *self)
+{
+    double at = crew_deadline(&self->crew);
+    const struct heap_node *due = heap_top(&self->delayed);
+    if (due)
+        at = fmin(at, due->key);
+    const struct worker *coldest = crew_coldest(&self->crew);
+    if (coldest && self->idle_timeout > 0 && self->crew.asked == 0)
+        at = fmin(at, coldest->since + self->idle_timeout);
+    return isfinite(at) ? at : -1;
+}
+
+enum job_state dispatcher_state(const struct dispatcher *self, uint64_t id)
+{
+    const struct job *job = id_map_find(&self->live, id);
+    if (!job)
+        return JOB_NONE;
+    if (job->state == JOB_HANDED && crew_find(&self->crew, (int)job->worker)->jobs.head == job)
+        return JOB_RUNNING;
+    return job->state;
+}
+
+void dispatcher_count(const struct dispatcher *self, struct dispatcher_counts *out)
+{
+    *out = (struct dispatcher_counts){
+        .pending = self->queue.count,
+        .delayed = self->delayed.count,
+        .handed = self->handed,
+        .workers = (size_t)self->crew.alive,
+        .idle = (size_t)self->crew.idle,
+        .finished = self->ends[JOB_FINISHED],
+        .failed = self->ends[JOB_FAILED],
+        .cancelled = self->ends[JOB_CANCELLED],
+        .lost = self->ends[JOB_LOST],
+        .retried = self->retried,
+    };
+}

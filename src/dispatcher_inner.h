@@ -1,0 +1,34 @@
+/* dispatcher_inner.h - what dispatcher.c (events in) and dispatcher_next.c (actions out) share. */
+#ifndef DISPATCHER_INNER_H
+#define DISPATCHER_INNER_H
+
+#include "crew.h"
+#include "dispatcher.h"
+#include "heap.h"
+#include "id_map.h"
+#include "job_queue.h"
+#include "slab.h"
+
+struct dispatcher {
+    double now;              /* of the latest event */
+    double idle_timeout;
+    struct slab jobs;
+    struct slab rares;
+    struct id_map live;      /* jobs by id, until they end */
+    struct job_queue queue;
+    struct heap delayed;     /* room for every job with a rare part */
+    size_t rare_count;
+    size_t handed;
+    struct crew crew;
+    struct job_list ended;   /* ACTION_END is due for them */
+    bool paused;
+    bool closing;
+    bool soon;
+    bool drained;
+    bool start_failed;       /* and none succeeded and no job was queued since: no other start while any
+                                worker is alive */
+    uint64_t ends[JOB_LOST + 1];
+    uint64_t retried;
+};
+
+#endif

@@ -1,0 +1,127 @@
+/* dispatcher_next.c - the actions: worked out from the state whenever the caller asks, so that a whole batch of
+ * events is answered at once.
+ *
+ * The order is the policy: outcomes leave first; workers too many are stopped; each idle worker gets a job, the warmest
+ * first; what still waits may start workers; only then jobs are handed in advance. What was handed in advance is taken
+ * back when its worker is stuck in a long job, and when another worker is idle with nothing left to hand out.
+ *
+ * 1. Every action changes the state so that it is not found again: dispatcher_next always comes to an end.
+ * 2. One recall at most is under way for each worker, and for idleness one for each that is idle.
+ */
+#include "dispatcher.h"
+
+#include "dispatcher_inner.h"
+
+static bool next_end(struct dispatcher *self, struct action *out)
+{
+    struct job *job = self->ended.head;
+    if (!job)
+        return false;
+    *out = (struct action){
+        .kind = ACTION_END,
+        .end = job->end,
+        .attempt = job_attempts(job),
+        .id = job->id,
+        .load = job->load,
+        .result = job->result,
+    };
+    job_list_remove(&self->ended, job);
+    if (job->rare) {
+        slab_put(&self->rares, job->rare);
+        self->rare_count--;
+    }
+    slab_put(&self->jobs, job);
+    return true;
+}
+
+static bool stop(struct dispatcher *self, struct worker *worker, struct action *out)
+{
+    *out = (struct action){.kind = ACTION_STOP, .worker = worker->number};
+    crew_stop(&self->crew, worker);
+    return true;
+}
+
+static bool next_excess(struct dispatcher *self, struct action *out)
+{
+    struct worker *coldest = crew_coldest(&self->crew);
+    return self->crew.alive > self->crew.limit && coldest && stop(self, coldest, out);
+}
+
+static bool run(struct dispatcher *self, struct worker *worker, struct action *out)
+{
+    struct job *job = job_queue_pop(&self->queue);
+    crew_hand(&self->crew, worker, job, self->now);
+    self->handed++;
+    *out = (struct action){
+        .kind = ACTION_RUN,
+        .worker = worker->number,
+        .attempt = job_attempts(job) + 1,
+        .id = job->id,
+        .load = job->load,
+    };
+    return true;
+}
+
+static bool may_start(const struct dispatcher *self)
+{
+    const struct crew *crew = &self->crew;
+    if (!crew_has_room(crew) || (self->start_failed && crew->alive > 0))
+        return false;
+    return self->queue.count > (size_t)crew->starting;
+}
+
+static bool next_run(struct dispatcher *self, struct action *out)
+{
+    if (self->paused || self->queue.count == 0)
+        return false;
+    struct worker *worker = crew_warmest(&self->crew);
+    if (worker)
+        return run(self, worker, out);
+    if (may_start(self)) {
+        *out = (struct action){.kind = ACTION_START, .worker = crew_start(&self->crew)->number};
+        return true;
+    }
+    worker = crew_spare(&self->crew, self->now);
+    return worker && run(self, worker, out);
+}
+
+static bool next_recall(struct dispatcher *self, struct action *out)
+{
+    struct crew *crew = &self->crew;
+    struct worker *worker = crew->wanted.head;
+    if (!worker)
+        worker = crew_stuck(crew, self->now);
+    if (!worker && !self->paused && self->queue.count == 0 && crew->idle > crew->asked)
+        worker = crew_most_loaded(crew);
+    if (!worker)
+        return false;
+    *out = (struct action){.kind = ACTION_RECALL, .worker = worker->number};
+    crew_ask(crew, worker);
+    return true;
+}
+
+/* An idle worker that nothing is coming for: it waited too long, or the pool closes. */
+static bool next_stop(struct dispatcher *self, struct action *out)
+{
+    struct worker *coldest = crew_coldest(&self->crew);
+    if (!coldest || self->crew.asked > 0)
+        return false;
+    bool expired = self->idle_timeout > 0 && coldest->since + self->idle_timeout <= self->now;
+    bool needless = self->closing && self->queue.count == 0 && self->delayed.count == 0;
+    return (expired || needless) && stop(self, coldest, out);
+}
+
+static bool next_drained(struct dispatcher *self, struct action *out)
+{
+    if (!self->closing || self->drained || self->live.count || self->crew.alive || self->crew.stopping)
+        return false;
+    self->drained = true;
+    *out = (struct action){.kind = ACTION_DRAINED};
+    return true;
+}
+
+bool dispatcher_next(struct dispatcher *self, struct action *out)
+{
+    return next_end(self, out) || next_excess(self, out) || next_run(self, out) || next_recall(self, out) ||
+           next_stop(self, out) || next_drained(self, out);
+}

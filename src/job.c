@@ -1,0 +1,67 @@
+/* job.c - see job.h: lists of jobs, and the arithmetic of retries. */
+#include "job.h"
+
+void job_list_insert(struct job_list *self, struct job *after, struct job *job)
+{
+    struct job *next = after ? after->next : self->head;
+    job->prev = after;
+    job->next = next;
+    if (after)
+        after->next = job;
+    else
+        self->head = job;
+    if (next)
+        next->prev = job;
+    else
+        self->tail = job;
+}
+
+void job_list_remove(struct job_list *self, struct job *job)
+{
+    if (job->prev)
+        job->prev->next = job->next;
+    else
+        self->head = job->next;
+    if (job->next)
+        job->next->prev = job->prev;
+    else
+        self->tail = job->prev;
+}
+
+void job_rare_init(struct job_rare *self, struct job *job, const struct job_retry *retry)
+{
+    self->due = (struct heap_node){0};
+    self->job = job;
+    self->retry = *retry;
+    if (retry->factor == 0)
+        self->retry.factor = 1;
+    self->wait = retry->base;
+    self->attempts = 0;
+}
+
+void job_count_attempt(struct job *self)
+{
+    if (self->rare)
+        self->rare->attempts++;
+    self->ran = 1;
+}
+
+int job_attempts(const struct job *self)
+{
+    return self->rare ? self->rare->attempts : self->ran;
+}
+
+bool job_may_retry(const struct job *self)
+{
+    const struct job_rare *rare = self->rare;
+    return rare && (rare->retry.retries < 0 || rare->attempts <= rare->retry.retries);
+}
+
+double job_next_wait(struct job *self)
+{
+    struct job_rare *rare = self->rare;
+    const struct job_retry *retry = &rare->retry;
+    double wait = retry->max > 0 && rare->wait > retry->max ? retry->max : rare->wait;
+    rare->wait = wait * retry->factor;
+    return wait > 0 ? wait : 0;
+}
