@@ -5,8 +5,8 @@
 -- 3. The deadline of the file is the runner's (tests/run-test); a script has one of its own.
 
 local io, os, string, table = io, os, string, table
-local error, getmetatable, ipairs, next, pcall, select, tonumber, tostring, type, xpcall =
-  error, getmetatable, ipairs, next, pcall, select, tonumber, tostring, type, xpcall
+local error, getmetatable, ipairs, next, pcall, tonumber, tostring, type, xpcall =
+  error, getmetatable, ipairs, next, pcall, tonumber, tostring, type, xpcall
 local rawequal, rawget = rawequal, rawget
 local arg, assert, traceback, mathtype = arg, assert, debug.traceback, math.type
 
@@ -129,22 +129,39 @@ local function write(path, text)
   assert(file:close())
 end
 
---- Runs a chunk of code, with the arguments in `arg` and `...`, in a process of its own: the same
--- interpreter and module paths as this one, nothing on standard input, killed after script_deadline seconds.
+--- Runs a command, a list of words, in a process of its own: input (a string; default nothing) on its
+-- standard input, killed after script_deadline seconds.
 -- Returns its exit status (a signal's number plus 128 if one ended it; 124 for the deadline), what it wrote
 -- to standard output, and what it wrote to standard error.
-function M.script(code, ...)
+function M.run(words, input)
   local base = os.tmpname()
-  local source, out, err = base .. ".lua", base .. ".out", base .. ".err"
-  write(source, code)
-  local words = { "exec timeout -k 10", tostring(M.script_deadline), quote(interpreter()), quote(source) }
-  for i = 1, select("#", ...) do words[#words + 1] = quote((select(i, ...))) end
-  local command = table.concat(words, " ") .. " </dev/null >" .. quote(out) .. " 2>" .. quote(err)
-  local _, how, status = os.execute(command)
+  local from, out, err = base .. ".in", base .. ".out", base .. ".err"
+  write(from, input or "")
+  local quoted = {}
+  for i, word in ipairs(words) do quoted[i] = quote(word) end
+  local _, how, status = os.execute(string.format("exec timeout -k 10 %d %s <%s >%s 2>%s",
+    M.script_deadline, table.concat(quoted, " "), quote(from), quote(out), quote(err)))
   if how == "signal" then status = status + 128 end
   local stdout, stderr = contents(out), contents(err)
-  for _, path in ipairs { base, source, out, err } do os.remove(path) end
+  for _, path in ipairs { base, from, out, err } do os.remove(path) end
   return status, stdout, stderr
+end
+
+--- Runs a chunk of code, with the arguments in `arg` and `...`, as `run` does: by the same interpreter as
+-- this file, with the same module paths.
+function M.script(code, ...)
+  local base = os.tmpname()
+  local source = base .. ".lua"
+  write(source, code)
+  local status, stdout, stderr = M.run { interpreter(), source, ... }
+  os.remove(source)
+  os.remove(base)
+  return status, stdout, stderr
+end
+
+--- Runs the troupe program of this build with the arguments, as `run` does.
+function M.troupe(words, input)
+  return M.run({ assert(os.getenv "TROUPE", "TROUPE names no program"), table.unpack(words) }, input)
 end
 
 local slowdown = math.tointeger(tonumber(os.getenv("TEST_SLOWDOWN") or "1")) or 1

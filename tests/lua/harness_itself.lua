@@ -69,6 +69,16 @@ t.test("a script gets its arguments, and its three outcomes come back", function
   t.eq(err, "e")
 end)
 
+t.test("a command gets its words unchanged and its input to the last byte", function()
+  local status, out = t.run({ "sh", "-c", "echo \"$1\"; cat", "sh", "a 'b' $c\nd" }, "in\0put")
+  t.eq(status, 0)
+  t.eq(out, "a 'b' $c\nd\nin\0put")
+end)
+
+t.test("a command ended by a signal says which", function()
+  t.eq(t.run { "sh", "-c", "kill -TERM $$" }, 128 + 15)
+end)
+
 t.test("a script that fails to compile exits with 1 and says why", function()
   local status, _, err = t.script("= nonsense")
   t.eq(status, 1)
