@@ -60,9 +60,9 @@ static void end(struct dispatcher *self, struct job *job, enum job_end how, void
     self->ends[how]++;
 }
 
-static void leave_hand(struct dispatcher *self, struct job *job)
+static void leave_hand(struct dispatcher *self, struct worker *worker, struct job *job)
 {
-    crew_take(&self->crew, crew_find(&self->crew, (int)job->worker), job, self->now);
+    crew_take(&self->crew, worker, job, self->now);
     self->handed--;
 }
 
@@ -106,11 +106,14 @@ static bool try_again(struct dispatcher *self, struct job *job)
     return true;
 }
 
-/* The job that the worker has; NULL when it has no such job. */
-static struct job *find_handed(struct dispatcher *self, int worker, uint64_t id)
+/* The job in the worker's hand; NULL when it has no such job. Mostly it is the first there. */
+static struct job *find_handed(struct dispatcher *self, const struct worker *worker, uint64_t id)
 {
-    struct job *job = id_map_find(&self->live, id);
-    return job && job->state == JOB_HANDED && job->worker == (uint32_t)worker ? job : NULL;
+    struct job *job = worker->jobs.head;
+    if (job && job->id == id)
+        return job;
+    job = id_map_find(&self->live, id);
+    return job && job->state == JOB_HANDED && job->worker == (uint32_t)worker->number ? job : NULL;
 }
 
 int dispatcher_new(struct dispatcher **out, const struct dispatcher_options *options)
@@ -241,11 +244,12 @@ int dispatcher_done(struct dispatcher *self, int worker, uint64_t id, bool ok, d
 {
     advance(self, now);
     *dropped = NULL;
-    struct job *job = find_handed(self, worker, id);
+    struct worker *found = crew_find(&self->crew, worker);
+    struct job *job = found ? find_handed(self, found, id) : NULL;
     if (!job)
         return TROUPE_EINVAL;
-    leave_hand(self, job);
-    crew_measure(&self->crew, crew_find(&self->crew, worker), ran, self->now);
+    leave_hand(self, found, job);
+    crew_measure(&self->crew, found, ran, self->now);
     job_count_attempt(job);
     if (!ok && try_again(self, job))
         *dropped = result;
@@ -257,10 +261,11 @@ int dispatcher_done(struct dispatcher *self, int worker, uint64_t id, bool ok, d
 int dispatcher_returned(struct dispatcher *self, int worker, uint64_t id, double now)
 {
     advance(self, now);
-    struct job *job = find_handed(self, worker, id);
+    struct worker *found = crew_find(&self->crew, worker);
+    struct job *job = found ? find_handed(self, found, id) : NULL;
     if (!job)
         return TROUPE_EINVAL;
-    leave_hand(self, job);
+    leave_hand(self, found, job);
     put_back(self, job);
     return 0;
 }
@@ -281,7 +286,7 @@ int dispatcher_withdraw(struct dispatcher *self, uint64_t id, double now)
     struct job *job = id_map_find(&self->live, id);
     if (!job || job->state != JOB_HANDED)
         return TROUPE_EINVAL;
-    leave_hand(self, job);
+    leave_hand(self, crew_find(&self->crew, (int)job->worker), job);
     end(self, job, JOB_CANCELLED, NULL);
     return 0;
 }
@@ -303,7 +308,7 @@ static void lose_hand(struct dispatcher *self, struct worker *worker)
     struct job *job;
     while ((job = worker->jobs.tail)) {
         bool begun = job == worker->jobs.head;
-        leave_hand(self, job);
+        leave_hand(self, worker, job);
         if (!begun) {
             put_back(self, job);
             continue;

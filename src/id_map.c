@@ -1,8 +1,8 @@
 /* id_map.c - open addressing with linear probing over bare object pointers.
  *
- * Eight slots are one cache line. Ids that differ in their three lowest bits only share a line; which line, a
- * multiplicative hash of the other bits says. So ids in sequence fill whole lines in turn and touch memory as a
- * queue would, while any other pattern is spread by the hash.
+ * Eight slots are one cache line, eight lines a block. Ids that differ in their six lowest bits only share a block, in
+ * order; which block, a multiplicative hash of the other bits says. So ids in sequence fill whole blocks in turn and
+ * touch memory much as a queue would, while any other pattern is spread by the hash.
  *
  * A removed object leaves a mark, so that probes go on past it; marks at the end of a run of slots are cleared at
  * once, which for ids that leave in sequence is all of them. When objects and marks fill a table, or few objects are
@@ -21,7 +21,7 @@
 
 #include "troupe.h"
 
-enum { LINE = 8, LOG2_LEAST = 6 };
+enum { LINE = 8, LOG2_BLOCK = 6, BLOCK = 1 << LOG2_BLOCK, LOG2_LEAST = LOG2_BLOCK + 1 };
 
 static char left_behind; /* its address is the mark */
 #define MARK ((void *)&left_behind)
@@ -38,8 +38,8 @@ static size_t size_of(const struct id_table *table)
 
 static size_t home(const struct id_table *table, uint64_t id)
 {
-    uint64_t hash = (id / LINE) * UINT64_C(0x9e3779b97f4a7c15);
-    return (size_t)(hash >> (64 + 3 - table->log2)) * LINE + (size_t)(id % LINE);
+    uint64_t hash = (id / BLOCK) * UINT64_C(0x9e3779b97f4a7c15);
+    return (size_t)(hash >> (64 + LOG2_BLOCK - table->log2)) * BLOCK + (size_t)(id % BLOCK);
 }
 
 static void **find_slot(const struct id_table *table, uint64_t id)
@@ -94,7 +94,11 @@ static void move_line(struct id_map *self)
     if (self->moved == size_of(&self->old)) {
         free(self->old.slots);
         self->old = (struct id_table){0};
+        return;
     }
+    /* The next call reads these objects' ids. */
+    for (size_t i = self->moved; i < self->moved + LINE; i++)
+        __builtin_prefetch(self->old.slots[i]);
 }
 
 /* A table takes over that is half empty now and not full before the present one has been emptied into it. */

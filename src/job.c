@@ -1,32 +1,5 @@
-/* job.c - see job.h: lists of jobs, and the arithmetic of retries. */
+/* job.c - see job.h: the arithmetic of retries. */
 #include "job.h"
-
-void job_list_insert(struct job_list *self, struct job *after, struct job *job)
-{
-    struct job *next = after ? after->next : self->head;
-    job->prev = after;
-    job->next = next;
-    if (after)
-        after->next = job;
-    else
-        self->head = job;
-    if (next)
-        next->prev = job;
-    else
-        self->tail = job;
-}
-
-void job_list_remove(struct job_list *self, struct job *job)
-{
-    if (job->prev)
-        job->prev->next = job->next;
-    else
-        self->head = job->next;
-    if (job->next)
-        job->next->prev = job->prev;
-    else
-        self->tail = job->prev;
-}
 
 void job_rare_init(struct job_rare *self, struct job *job, const struct job_retry *retry)
 {

@@ -66,8 +66,32 @@ struct job_list {
 };
 
 /* Puts the job behind `after`; NULL: to the front. */
-void job_list_insert(struct job_list *self, struct job *after, struct job *job);
-void job_list_remove(struct job_list *self, struct job *job);
+static inline void job_list_insert(struct job_list *self, struct job *after, struct job *job)
+{
+    struct job *next = after ? after->next : self->head;
+    job->prev = after;
+    job->next = next;
+    if (after)
+        after->next = job;
+    else
+        self->head = job;
+    if (next)
+        next->prev = job;
+    else
+        self->tail = job;
+}
+
+static inline void job_list_remove(struct job_list *self, struct job *job)
+{
+    if (job->prev)
+        job->prev->next = job->next;
+    else
+        self->head = job->next;
+    if (job->next)
+        job->next->prev = job->prev;
+    else
+        self->tail = job->prev;
+}
 
 /* Takes over what the spec says of retries. */
 void job_rare_init(struct job_rare *self, struct job *job, const struct job_retry *retry);
