@@ -293,9 +293,12 @@ static int decode_c_pointer(struct decoder *self, size_t size)
     uint64_t address;
     int rc = decode_address(self, size, &address);
 
-    if (rc == 0)
-        lua_pushcfunction(self->L, (lua_CFunction)(uintptr_t)address);
-    return rc;
+    if (rc)
+        return rc;
+    if (!address)
+        return bad(self, "address");
+    lua_pushcfunction(self->L, (lua_CFunction)(uintptr_t)address);
+    return 0;
 }
 
 int decode_address(struct decoder *self, size_t size, uint64_t *address)

@@ -156,10 +156,7 @@ static void add_place(struct text *text, const struct encoder *encoder)
     int count = collect_steps(encoder->place, steps), at = 0;
 
     if (encoder->argument > 0)
-        if (encoder->argument > 0)
         add(text, "%s %d", encoder->what, encoder->argument);
-    else
-        add(text, "the function");
     else
         add(text, "function");
     while (at < count) {
