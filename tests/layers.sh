@@ -18,6 +18,7 @@ floors='
 3 node
 3 pool
 2 child
+2 signals
 2 worker
 1 dispatcher
 1 ear
@@ -42,6 +43,7 @@ floors='
 0 sanitizer
 0 slab
 0 stats
+0 stop
 0 tray
 0 value
 '
