@@ -1,0 +1,198 @@
+/* ear.c - futures and the letters that resolve them.
+ *
+ * A future has a slot while it is pending; the letter that answers it carries the slot and the id. A slot that was
+ * used again meanwhile holds another id, so a late letter finds nobody and is dropped.
+ *
+ * Invariants:
+ *  1. slots[i] is a pending future with slot == i, or NULL; free slots stand in the `idle` stack, each once;
+ *  2. ids carry the ear's serial number: unique in the program;
+ *  3. resolve and the handler may call any function here, ear_turn included.
+ */
+#include "ear.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+
+#include "address.h"
+#include "clock.h"
+#include "mailbox.h"
+#include "troupe.h"
+
+enum { ID_BITS = 40 };
+
+/* Ears opened so far: the upper part of their ids. */
+static _Atomic uint32_t ear_serial;
+
+struct ear {
+    struct mailbox *mailbox;
+    ear_handler *handler;
+    void (*after)(void *owner); /* may be NULL */
+    void *owner;
+    uint64_t last_id;
+    struct future **slots;
+    uint32_t *idle;
+    uint32_t slot_count, idle_count;
+};
+
+int ear_open(struct ear **out, ear_handler *handler, void *owner)
+{
+    struct ear *self = calloc(1, sizeof *self);
+    if (!self)
+        return TROUPE_ENOMEM;
+    int rc = mailbox_open(&self->mailbox, MAILBOX_ANY);
+    if (rc) {
+        free(self);
+        return rc;
+    }
+    self->handler = handler;
+    self->owner = owner;
+    self->last_id = (uint64_t)(atomic_fetch_add(&ear_serial, 1) + 1) << ID_BITS;
+    *out = self;
+    return 0;
+}
+
+void ear_after_each(struct ear *self, void (*after)(void *owner))
+{
+    self->after = after;
+}
+
+void ear_close(struct ear **ear)
+{
+    struct ear *self = *ear;
+    *ear = NULL;
+    if (!self)
+        return;
+    mailbox_close(&self->mailbox);
+    free(self->slots);
+    free(self->idle);
+    free(self);
+}
+
+struct mailbox *ear_mailbox(struct ear *self)
+{
+    return self->mailbox;
+}
+
+uint64_t ear_address(const struct ear *self)
+{
+    return address_make(0, mailbox_box(self->mailbox), 0);
+}
+
+static int more_slots(struct ear *self)
+{
+    uint32_t count = self->slot_count ? self->slot_count * 2 : 64;
+    struct future **slots = realloc(self->slots, count * sizeof *slots);
+    if (!slots)
+        return TROUPE_ENOMEM;
+    self->slots = slots;
+    uint32_t *idle = realloc(self->idle, count * sizeof *idle);
+    if (!idle)
+        return TROUPE_ENOMEM;
+    self->idle = idle;
+    for (uint32_t i = count; i-- > self->slot_count;) {
+        slots[i] = NULL;
+        idle[self->idle_count++] = i;
+    }
+    self->slot_count = count;
+    return 0;
+}
+
+uint64_t ear_new_id(struct ear *self)
+{
+    return ++self->last_id;
+}
+
+int ear_expect(struct ear *self, struct future *future)
+{
+    if (self->idle_count == 0) {
+        int rc = more_slots(self);
+        if (rc)
+            return rc;
+    }
+    future->id = ear_new_id(self);
+    future->slot = self->idle[--self->idle_count];
+    future->pending = true;
+    self->slots[future->slot] = future;
+    return 0;
+}
+
+void ear_forget(struct ear *self, struct future *future)
+{
+    if (!future->pending)
+        return;
+    future->pending = false;
+    self->slots[future->slot] = NULL;
+    self->idle[self->idle_count++] = future->slot;
+}
+
+int ear_post(struct ear *self, const struct future *future, struct message **letter)
+{
+    struct header *h = message_header(*letter);
+    h->to = address_make(0, MAILBOX_NODE, 0);
+    h->from = ear_address(self);
+    if (future) {
+        h->slot = future->slot;
+        if (h->kind == MAIL_SUBMIT)
+            h->id = future->id;
+        else
+            h->code = future->id; /* a question: id may name the job it is about */
+    }
+    int rc = mailbox_post(self->mailbox, letter);
+    message_destroy(letter);
+    return rc;
+}
+
+static void resolve(struct ear *self, struct message **letter, void *context)
+{
+    const struct header *h = message_header(*letter);
+    struct future *f = h->slot < self->slot_count ? self->slots[h->slot] : NULL;
+    if (!f || f->id != (h->kind == MAIL_ANSWER ? h->code : h->id))
+        return;
+    ear_forget(self, f);
+    f->resolve(f, letter, context);
+}
+
+static void handle(struct ear *self, struct message *letter, void *context)
+{
+    uint8_t kind = message_header(letter)->kind;
+    if (kind == MAIL_RESULT || kind == MAIL_ANSWER)
+        resolve(self, &letter, context);
+    else if (self->handler)
+        self->handler(self->owner, &letter, context);
+    message_destroy(&letter);
+}
+
+/* How long from now until the deadline; the clock is not asked where it does not matter. */
+static double remaining(double deadline)
+{
+    if (deadline <= 0)
+        return deadline;
+    double left = deadline - clock_now();
+    return left > 0 ? left : 0;
+}
+
+int ear_turn(struct ear *self, double deadline, bool eager, void *context)
+{
+    struct message *letter = mailbox_take(self->mailbox);
+    while (!letter) {
+        double timeout = remaining(deadline);
+        int rc = timeout == 0 ? TROUPE_ETIMEDOUT : mailbox_wait(self->mailbox, timeout, eager);
+        if (rc == TROUPE_EINTR || (rc == TROUPE_ETIMEDOUT && remaining(deadline) == 0))
+            return rc;
+        letter = mailbox_take(self->mailbox);
+    }
+    handle(self, letter, context);
+    if (self->after)
+        self->after(self->owner);
+    return 0;
+}
+
+int ear_await(struct ear *self, const struct future *future, double deadline, void *context)
+{
+    while (future->pending) {
+        int rc = ear_turn(self, deadline, true, context);
+        if (rc)
+            return rc;
+    }
+    return 0;
+}

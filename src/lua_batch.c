@@ -1,0 +1,206 @@
+/* lua_batch.c - a batch as its owner holds it. Its outcome stays a letter until it is asked for, and is decoded once, onto the
+ * stack, from where results go straight to where they belong.
+ *
+ * Invariants: a pending batch is anchored in the pending table; the finaliser frees a letter nobody asked for.
+ */
+#include "lua_batch.h"
+
+#include <lauxlib.h>
+
+#include "lua_ear.h"
+#include "lua_job.h"
+#include "troupe.h"
+#include "value.h"
+
+struct lua_batch {
+    struct future future; /* first */
+    struct ear *ear;
+    struct message *letter; /* the outcome */
+    uint32_t pool;
+};
+
+static const char class_key;
+
+static void unanchor(lua_State *L, const struct future *f)
+{
+    lua_job_push_pending(L);
+    lua_pushnil(L);
+    lua_rawseti(L, -2, (lua_Integer)f->slot + 1);
+    lua_pop(L, 1);
+}
+
+static void resolve(struct future *future, struct message **letter, void *context)
+{
+    struct lua_batch *self = (struct lua_batch *)future;
+    self->letter = *letter;
+    *letter = NULL;
+    lua_checkstack(context, 4);
+    unanchor(context, future);
+}
+
+static struct lua_batch *check(lua_State *L)
+{
+    return luaL_checkudata(L, 1, "troupe.batch");
+}
+
+/* Decodes the outcome onto the stack. True when the calls were made: their entries, *count slots of them; else error and
+ * traceback. */
+static bool push_outcome(lua_State *L, struct lua_batch *self, int *count)
+{
+    static const struct value_mode mode;
+    lua_ear_await(L, self->ear, &self->future, -1);
+    luaL_argcheck(L, self->letter, 1, "a batch not yet collected expected");
+    if (value_decode(L, message_body(self->letter), message_body_size(self->letter), &mode, count))
+        lua_error(L);
+    return !(message_header(self->letter)->flags & FLAG_ERROR);
+}
+
+/* Frees the letter; the seconds its run took. */
+static lua_Number finish(struct lua_batch *self)
+{
+    lua_Number seconds = message_header(self->letter)->u.seconds;
+    message_destroy(&self->letter);
+    return seconds;
+}
+
+/* (batch) -> table of entries, seconds; nil, error, traceback */
+static int batch_entries(lua_State *L)
+{
+    struct lua_batch *self = check(L);
+    int count;
+    lua_settop(L, 1);
+    bool made = push_outcome(L, self, &count);
+    lua_Number seconds = finish(self);
+    if (!made) {
+        lua_pushnil(L);
+        lua_insert(L, 2);
+        lua_settop(L, 4);
+        return 3;
+    }
+    lua_createtable(L, count, 0);
+    lua_insert(L, 2);
+    for (int i = count; i >= 1; i--)
+        lua_rawseti(L, 2, i);
+    lua_pushnumber(L, seconds);
+    return 2;
+}
+
+/* Puts the first result of each entry into results[index + 1 ..]; the number of calls before the first that failed. */
+static lua_Integer store(lua_State *L, int at, int top, int results, lua_Integer index, bool *failed)
+{
+    lua_Integer calls = 0;
+    while (at <= top) {
+        int count = (int)lua_tointeger(L, at);
+        if (count < 0) {
+            *failed = true;
+            lua_pushvalue(L, at + 1);
+            lua_pushvalue(L, at + 2);
+            return calls;
+        }
+        if (count > 0)
+            lua_pushvalue(L, at + 1);
+        else
+            lua_pushnil(L);
+        lua_rawseti(L, results, index + ++calls);
+        at += count + 1;
+    }
+    return calls;
+}
+
+/* (batch, results, index) -> seconds; nil, calls before the one that failed, error, traceback */
+static int batch_collect(lua_State *L)
+{
+    struct lua_batch *self = check(L);
+    int count;
+    bool failed = false;
+    luaL_checktype(L, 2, LUA_TTABLE);
+    lua_Integer index = luaL_checkinteger(L, 3), calls = 0;
+    lua_settop(L, 3);
+    if (push_outcome(L, self, &count)) {
+        luaL_checkstack(L, 4, NULL);
+        calls = store(L, 4, 3 + count, 2, index, &failed);
+    } else {
+        failed = true;
+    }
+    lua_Number seconds = finish(self);
+    if (!failed) {
+        lua_pushnumber(L, seconds);
+        return 1;
+    }
+    lua_pushnil(L);
+    lua_insert(L, -3);
+    lua_pushinteger(L, calls);
+    lua_insert(L, -3);
+    return 4;
+}
+
+/* (batch) true when its outcome is here */
+static int batch_ready(lua_State *L)
+{
+    struct lua_batch *self = check(L);
+    while (self->future.pending && ear_turn(self->ear, 0, false, L) == 0)
+        ;
+    lua_pushboolean(L, !self->future.pending);
+    return 1;
+}
+
+/* (any batch) handles one letter that comes, waiting for it */
+static int batch_turn(lua_State *L)
+{
+    struct lua_batch *self = check(L);
+    ear_turn(self->ear, -1, true, L);
+    return 0;
+}
+
+/* (batch) nobody wants it any more: cancelled if it has not begun, dropped if it has */
+static int batch_drop(lua_State *L)
+{
+    struct lua_batch *self = check(L);
+    message_destroy(&self->letter);
+    if (!self->future.pending)
+        return 0;
+    struct message *m = message_new(MAIL_CANCEL);
+    if (m) {
+        message_header(m)->pool = self->pool;
+        message_header(m)->id = self->future.id;
+        ear_post(self->ear, NULL, &m);
+    }
+    ear_forget(self->ear, &self->future);
+    unanchor(L, &self->future);
+    return 0;
+}
+
+static int batch_gc(lua_State *L)
+{
+    struct lua_batch *self = lua_touserdata(L, 1);
+    message_destroy(&self->letter);
+    return 0;
+}
+
+void lua_batch_push_class(lua_State *L)
+{
+    static const luaL_Reg methods[] = {{"entries", batch_entries}, {"collect", batch_collect}, {"ready", batch_ready}, {"turn", batch_turn},
+                                       {"drop", batch_drop}, {"__gc", batch_gc}, {NULL, NULL}};
+    if (lua_rawgetp(L, LUA_REGISTRYINDEX, &class_key) == LUA_TTABLE)
+        return;
+    lua_pop(L, 1);
+    luaL_newmetatable(L, "troupe.batch");
+    luaL_setfuncs(L, methods, 0);
+    lua_pushvalue(L, -1);
+    lua_setfield(L, -2, "__index");
+    lua_pushvalue(L, -1);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &class_key);
+}
+
+struct future *lua_batch_push(lua_State *L, struct ear *ear, uint32_t pool, int class, int pending)
+{
+    struct lua_batch *self = lua_newuserdatauv(L, sizeof *self, 0);
+    *self = (struct lua_batch){.future = {.resolve = resolve}, .ear = ear, .pool = pool};
+    lua_pushvalue(L, class);
+    lua_setmetatable(L, -2);
+    if (ear_expect(ear, &self->future))
+        luaL_error(L, "not enough memory");
+    lua_pushvalue(L, -1);
+    lua_rawseti(L, pending, (lua_Integer)self->future.slot + 1);
+    return &self->future;
+}

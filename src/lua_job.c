@@ -1,0 +1,388 @@
+/* lua_job.c - a job as its owner holds it: a future that becomes results or an error.
+ *
+ *     pending --RESULT--> finished | failed | cancelled | lost
+ *        `------------- detach --> detached
+ *
+ * Invariants:
+ *  1. a pending job is anchored in the pending table under its slot + 1: the ear points into it;
+ *  2. an outcome is decoded when it arrives: one plain scalar into `value`, anything else into the user value
+ *     (one result: itself; several or none: a table with n; an error: a table {error, traceback});
+ *  3. jobs have no finaliser: collecting a million of them costs nothing.
+ */
+#include "lua_job.h"
+
+#include <lauxlib.h>
+#include <string.h>
+
+#include "lua_ear.h"
+#include "troupe.h"
+#include "value.h"
+#include "vm_job.h"
+
+enum job_status { PENDING, FINISHED, FAILED, CANCELLED, LOST, DETACHED };
+enum held { HELD_NIL, HELD_BOOLEAN, HELD_INTEGER, HELD_FLOAT, HELD_ONE, HELD_MANY };
+
+struct lua_job {
+    struct future future; /* first */
+    struct ear *ear;
+    struct vm_job *waiter; /* a job of this vm that parked until this one ends */
+    uint32_t pool;
+    uint8_t status;
+    uint8_t held;
+    union {
+        lua_Integer integer;
+        lua_Number number;
+        bool boolean;
+    } value;
+    double seconds; /* its run took, as the worker measured */
+};
+
+static const char class_key, pending_key;
+
+void lua_job_push_pending(lua_State *L)
+{
+    if (lua_rawgetp(L, LUA_REGISTRYINDEX, &pending_key) == LUA_TTABLE)
+        return;
+    lua_pop(L, 1);
+    lua_newtable(L);
+    lua_pushvalue(L, -1);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &pending_key);
+}
+
+static void anchor(lua_State *L, const struct future *f, int pending, bool hold)
+{
+    if (hold)
+        lua_pushvalue(L, -1);
+    else
+        lua_pushnil(L);
+    lua_rawseti(L, pending, (lua_Integer)f->slot + 1);
+}
+
+/* ---- outcomes arriving */
+
+static uint64_t big_endian(const unsigned char *p, size_t n)
+{
+    uint64_t v = 0;
+    for (size_t i = 0; i < n; i++)
+        v = v << 8 | p[i];
+    return v;
+}
+
+/* One scalar, the commonest outcome, goes into the job without any table. */
+static bool hold_scalar(struct lua_job *self, const unsigned char *p, size_t size)
+{
+    unsigned char tag = p[0];
+    if (size == 1 && (tag <= 0x7f || tag >= 0xe0)) {
+        self->held = HELD_INTEGER;
+        self->value.integer = (signed char)tag;
+    } else if (size == 1 && tag >= 0xc0 && tag <= 0xc3 && tag != 0xc1) {
+        self->held = tag == 0xc0 ? HELD_NIL : HELD_BOOLEAN;
+        self->value.boolean = tag == 0xc3;
+    } else if (tag >= 0xcc && tag <= 0xcf && size == 1 + ((size_t)1 << (tag - 0xcc)) && !(tag == 0xcf && p[1] & 0x80)) {
+        self->held = HELD_INTEGER;
+        self->value.integer = (lua_Integer)big_endian(p + 1, size - 1);
+    } else if (tag == 0xcb && size == 9) {
+        uint64_t bits = big_endian(p + 1, 8);
+        self->held = HELD_FLOAT;
+        memcpy(&self->value.number, &bits, sizeof bits);
+    } else {
+        return false;
+    }
+    return true;
+}
+
+/* Lua: (job, letter as pointer); the outcome becomes the job's user value. */
+static int hold_values(lua_State *L)
+{
+    static const struct value_mode mode;
+    struct lua_job *self = lua_touserdata(L, 1);
+    const struct message *letter = lua_touserdata(L, 2);
+    int count;
+    if (value_decode(L, message_body(letter), message_body_size(letter), &mode, &count))
+        lua_error(L);
+    bool one = count == 1 && self->status == FINISHED;
+    self->held = one ? HELD_ONE : HELD_MANY;
+    if (!one) {
+        lua_createtable(L, count, 1);
+        lua_insert(L, 3);
+        for (int i = count; i >= 1; i--)
+            lua_rawseti(L, 3, i);
+        lua_pushinteger(L, count);
+        lua_setfield(L, 3, "n");
+    }
+    lua_setiuservalue(L, 1, 1);
+    return 0;
+}
+
+static uint8_t status_of(uint8_t flags)
+{
+    if (flags & FLAG_CANCELLED)
+        return CANCELLED;
+    if (flags & FLAG_LOST)
+        return LOST;
+    return flags & FLAG_ERROR ? FAILED : FINISHED;
+}
+
+static void resolve(struct future *future, struct message **letter, void *context)
+{
+    struct lua_job *self = (struct lua_job *)future;
+    lua_State *L = context;
+    const struct header *h = message_header(*letter);
+    size_t size = message_body_size(*letter);
+    self->status = status_of(h->flags);
+    self->seconds = h->u.seconds;
+    lua_checkstack(L, 8);
+    lua_job_push_pending(L);
+    lua_rawgeti(L, -1, (lua_Integer)future->slot + 1);
+    if (self->status != FINISHED || size == 0 || !hold_scalar(self, message_body(*letter), size)) {
+        lua_pushcfunction(L, hold_values);
+        lua_pushvalue(L, -2);
+        lua_pushlightuserdata(L, *letter);
+        if (lua_pcall(L, 2, 0, 0)) {
+            self->status = FAILED; /* the outcome does not fit into this vm: its reason is the error */
+            self->held = HELD_ONE;
+            lua_setiuservalue(L, -2, 1);
+        }
+    }
+    lua_pop(L, 1);
+    anchor(L, future, lua_gettop(L), false);
+    lua_pop(L, 1);
+    if (self->waiter)
+        vm_job_wake(self->waiter);
+    self->waiter = NULL;
+}
+
+/* ---- handles */
+
+static struct lua_job *check(lua_State *L)
+{
+    struct lua_job *self = lua_touserdata(L, 1);
+    bool is = self && lua_getmetatable(L, 1) && lua_rawequal(L, -1, lua_upvalueindex(1));
+    if (!is)
+        luaL_checkudata(L, 1, "troupe.job");
+    lua_pop(L, 1);
+    return self;
+}
+
+/* Pushes the results of a finished job. */
+static int push_results(lua_State *L, struct lua_job *self)
+{
+    switch ((enum held)self->held) {
+    case HELD_NIL:
+        lua_pushnil(L);
+        return 1;
+    case HELD_BOOLEAN:
+        lua_pushboolean(L, self->value.boolean);
+        return 1;
+    case HELD_INTEGER:
+        lua_pushinteger(L, self->value.integer);
+        return 1;
+    case HELD_FLOAT:
+        lua_pushnumber(L, self->value.number);
+        return 1;
+    case HELD_ONE:
+        lua_getiuservalue(L, 1, 1);
+        return 1;
+    case HELD_MANY:
+        break;
+    }
+    lua_getiuservalue(L, 1, 1);
+    int table = lua_gettop(L);
+    lua_getfield(L, table, "n");
+    int count = (int)lua_tointeger(L, -1);
+    lua_pop(L, 1);
+    luaL_checkstack(L, count, "too many results");
+    for (int i = 1; i <= count; i++)
+        lua_rawgeti(L, table, i);
+    lua_remove(L, table);
+    return count;
+}
+
+/* Pushes the error value and its traceback, nil where there is none. */
+static void push_error(lua_State *L, const struct lua_job *self)
+{
+    if (self->held == HELD_MANY) {
+        lua_getiuservalue(L, 1, 1);
+        lua_rawgeti(L, -1, 1);
+        lua_rawgeti(L, -2, 2);
+        lua_remove(L, -3);
+    } else {
+        lua_getiuservalue(L, 1, 1);
+        lua_pushnil(L);
+    }
+}
+
+static int finish_join(lua_State *L, struct lua_job *self)
+{
+    if (self->status == PENDING) {
+        lua_pushnil(L);
+        lua_pushliteral(L, "timeout");
+        return 2;
+    }
+    lua_pushboolean(L, self->status == FINISHED);
+    if (self->status == FINISHED)
+        return 1 + push_results(L, self);
+    push_error(L, self);
+    lua_pop(L, 1);
+    return 2;
+}
+
+/* A text gets the worker's traceback behind it; any other value is raised as it is. */
+static int finish_await(lua_State *L, struct lua_job *self)
+{
+    if (self->status == PENDING) {
+        lua_pushnil(L);
+        lua_pushliteral(L, "timeout");
+        return 2;
+    }
+    if (self->status == FINISHED)
+        return push_results(L, self);
+    push_error(L, self);
+    bool trace = lua_type(L, -2) == LUA_TSTRING && lua_rawlen(L, -1) > 0;
+    if (trace)
+        lua_pushfstring(L, "%s\nworker's %s", lua_tostring(L, -2), lua_tostring(L, -1));
+    else
+        lua_pop(L, 1);
+    return lua_error(L);
+}
+
+typedef int finisher(lua_State *L, struct lua_job *self);
+
+static int finish(lua_State *L, int status, lua_KContext context)
+{
+    finisher *f = (finisher *)context;
+    (void)status;
+    return f(L, lua_touserdata(L, 1));
+}
+
+/* Waits for the job's end, then `f` says what is returned. Inside a job with no timeout given, the job parks. */
+static int wait_and(lua_State *L, finisher *f)
+{
+    struct lua_job *self = check(L);
+    double deadline = lua_ear_deadline(L, 2);
+    luaL_argcheck(L, self->status != DETACHED, 1, "a job that was not detached expected");
+    if (self->status == PENDING && deadline < 0 && !self->waiter) {
+        struct vm_job *job = vm_job_running(L);
+        if (job) {
+            self->waiter = job;
+            return vm_job_park(job, L, (lua_KContext)f, finish);
+        }
+    }
+    if (self->status == PENDING)
+        lua_ear_await(L, self->ear, &self->future, deadline);
+    return f(L, self);
+}
+
+static int job_join(lua_State *L)
+{
+    return wait_and(L, finish_join);
+}
+
+static int job_await(lua_State *L)
+{
+    return wait_and(L, finish_await);
+}
+
+static struct header about(const struct lua_job *self, enum message_kind kind)
+{
+    return (struct header){.kind = (uint8_t)kind, .pool = self->pool, .id = self->future.id};
+}
+
+static int job_cancel(lua_State *L)
+{
+    struct lua_job *self = check(L);
+    struct header question = about(self, MAIL_CANCEL);
+    if (self->status == PENDING)
+        lua_ear_ask(L, self->ear, &question, -1);
+    else
+        lua_pushboolean(L, 0);
+    return 1;
+}
+
+static int job_status(lua_State *L)
+{
+    static const char *const words[] = {
+        [FINISHED] = "finished", [FAILED] = "failed", [CANCELLED] = "cancelled", [LOST] = "failed", [DETACHED] = "detached"};
+    struct lua_job *self = check(L);
+    struct header question = about(self, MAIL_STATUS);
+    while (ear_turn(self->ear, 0, false, L) == 0)
+        ;
+    if (self->status == PENDING) {
+        lua_ear_ask(L, self->ear, &question, -1);
+        if (self->status == PENDING)
+            return 1;
+    }
+    lua_pushstring(L, words[self->status]);
+    return 1;
+}
+
+static int job_detach(lua_State *L)
+{
+    struct lua_job *self = check(L);
+    luaL_argcheck(L, !self->waiter, 1, "nobody may be waiting for the job");
+    if (self->status == PENDING) {
+        ear_forget(self->ear, &self->future);
+        lua_job_push_pending(L);
+        anchor(L, &self->future, lua_gettop(L), false);
+    }
+    self->status = DETACHED;
+    return 0;
+}
+
+/* id, status as known here, seconds its run took, traceback */
+static int job_info(lua_State *L)
+{
+    struct lua_job *self = check(L);
+    job_status(L);
+    lua_createtable(L, 0, 4);
+    lua_insert(L, -2);
+    lua_setfield(L, -2, "status");
+    lua_pushinteger(L, (lua_Integer)self->future.id);
+    lua_setfield(L, -2, "id");
+    if (self->status == FINISHED || self->status == FAILED) {
+        lua_pushnumber(L, self->seconds);
+        lua_setfield(L, -2, "seconds");
+    }
+    if (self->status == FAILED) {
+        push_error(L, self);
+        lua_setfield(L, -3, "traceback");
+        lua_pop(L, 1);
+    }
+    return 1;
+}
+
+static int job_tostring(lua_State *L)
+{
+    struct lua_job *self = check(L);
+    lua_pushfstring(L, "troupe.job (%I)", (LUAI_UACINT)self->future.id);
+    return 1;
+}
+
+void lua_job_push_class(lua_State *L)
+{
+    static const luaL_Reg methods[] = {{"await", job_await}, {"join", job_join}, {"cancel", job_cancel}, {"status", job_status},
+                                       {"detach", job_detach}, {"info", job_info},
+                                       {"__tostring", job_tostring}, {NULL, NULL}};
+    if (lua_rawgetp(L, LUA_REGISTRYINDEX, &class_key) == LUA_TTABLE)
+        return;
+    lua_pop(L, 1);
+    luaL_newmetatable(L, "troupe.job");
+    lua_pushvalue(L, -1);
+    luaL_setfuncs(L, methods, 1);
+    lua_pushvalue(L, -1);
+    lua_setfield(L, -2, "__index");
+    lua_pushvalue(L, -1);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &class_key);
+}
+
+struct future *lua_job_push(lua_State *L, struct ear *ear, uint32_t pool, int class, int pending)
+{
+    struct lua_job *self = lua_newuserdatauv(L, sizeof *self, 1);
+    *self = (struct lua_job){.future = {.resolve = resolve}, .ear = ear, .pool = pool};
+    lua_pushvalue(L, class);
+    lua_setmetatable(L, -2);
+    if (ear_expect(ear, &self->future))
+        luaL_error(L, "not enough memory");
+    anchor(L, &self->future, pending, true);
+    return &self->future;
+}

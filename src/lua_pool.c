@@ -1,0 +1,395 @@
+/* lua_pool.c - the pool's hot calls: submit, and the batches that map is made of. What is rare is in lua/troupe/pool.lua.
+ *
+ * Upvalues of every function here: the classes of pools, jobs and batches, the pending jobs, the known functions.
+ *
+ * A Lua function without upvalues travels as bytecode with the first job that runs it. Submitted again, its code is
+ * sent once for all under its hash, and jobs only name it. The table of known functions has weak keys:
+ *
+ *     nil -> true (sent once, inline) -> hash        false: it has upvalues, which may change: always inline
+ */
+#include "lua_pool.h"
+
+#include <lauxlib.h>
+#include <string.h>
+
+#include "lua_batch.h"
+#include "lua_ear.h"
+#include "lua_job.h"
+#include "node.h"
+#include "order.h"
+#include "troupe.h"
+#include "value.h"
+
+enum { UP_CLASS = 1, UP_JOB, UP_BATCH, UP_PENDING, UP_KNOWN, UP_COUNT = UP_KNOWN };
+
+struct lua_pool {
+    struct ear *ear;
+    uint32_t id;
+    int workers;
+    bool closed;
+};
+
+static struct lua_pool *check(lua_State *L)
+{
+    struct lua_pool *self = lua_touserdata(L, 1);
+    if (!self || !lua_getmetatable(L, 1) || !lua_rawequal(L, -1, lua_upvalueindex(UP_CLASS)))
+        luaL_typeerror(L, 1, "troupe.pool");
+    lua_pop(L, 1);
+    return self;
+}
+
+static struct lua_pool *check_open(lua_State *L)
+{
+    struct lua_pool *self = check(L);
+    luaL_argcheck(L, !self->closed, 1, "the pool is closed");
+    return self;
+}
+
+static struct message *new_letter(lua_State *L, enum message_kind kind, const struct lua_pool *pool)
+{
+    struct message *m = message_new(kind);
+    if (!m)
+        luaL_error(L, "not enough memory");
+    message_header(m)->pool = pool->id;
+    return m;
+}
+
+/* ---- functions */
+
+/* Sends the bytecode of the function at `index` to the node. Its hash, 0 when memory is out. */
+static uint64_t send_code(lua_State *L, struct lua_pool *pool, int index)
+{
+    struct message *m = message_new(MAIL_CODE);
+    if (!m || value_dump(L, index, &m->bytes)) {
+        message_destroy(&m);
+        return 0;
+    }
+    uint64_t hash = value_code_hash(message_body(m), message_body_size(m));
+    message_header(m)->code = hash;
+    return ear_post(pool->ear, NULL, &m) == 0 ? hash : 0;
+}
+
+static void know(lua_State *L, int index, uint64_t hash)
+{
+    lua_pushvalue(L, index);
+    if (hash)
+        lua_pushinteger(L, (lua_Integer)hash);
+    else
+        lua_pushboolean(L, value_is_plain_code(L, index));
+    lua_rawset(L, lua_upvalueindex(UP_KNOWN));
+}
+
+/* The hash under which the workers know the function at `index`, 0 when it must travel with the job. */
+static uint64_t code_of(lua_State *L, struct lua_pool *pool, int index)
+{
+    if (lua_type(L, index) != LUA_TFUNCTION || lua_iscfunction(L, index))
+        return 0;
+    lua_pushvalue(L, index);
+    int type = lua_rawget(L, lua_upvalueindex(UP_KNOWN));
+    uint64_t hash = type == LUA_TNUMBER ? (uint64_t)lua_tointeger(L, -1) : 0;
+    bool second = type == LUA_TBOOLEAN && lua_toboolean(L, -1);
+    lua_pop(L, 1);
+    if (second)
+        hash = send_code(L, pool, index);
+    if (type == LUA_TNIL || (second && hash))
+        know(L, index, hash);
+    return hash;
+}
+
+/* ---- submit */
+
+/* The letter was never posted: its handle, NULL if nobody has one, stays without an outcome. */
+static void forget(lua_State *L, struct future *future)
+{
+    if (!future)
+        return;
+    ear_forget(lua_ear(L), future);
+    lua_pushnil(L);
+    lua_rawseti(L, lua_upvalueindex(UP_PENDING), (lua_Integer)future->slot + 1);
+}
+
+/* Encodes the call at first..last, function first, into the letter. On refusal the reason is raised, the letter freed. */
+static void encode_call(lua_State *L, int first, int last, uint64_t code, struct message **letter, struct future *future)
+{
+    static const struct value_mode with_function = {.unnumbered = 1}, plain;
+    struct header *h = message_header(*letter);
+    if (code) {
+        h->flags |= FLAG_CODE;
+        h->code = code;
+        first++;
+    }
+    if (value_encode(L, first, last, "argument", code ? &plain : &with_function, &(*letter)->bytes) == 0)
+        return;
+    message_destroy(letter);
+    forget(L, future);
+    lua_error(L);
+}
+
+static void append_order(lua_State *L, struct message **letter, const struct job_order *order, struct future *future)
+{
+    message_header(*letter)->flags |= FLAG_ORDER;
+    if (buffer_append(&(*letter)->bytes, order, sizeof *order) == 0)
+        return;
+    message_destroy(letter);
+    forget(L, future);
+    luaL_error(L, "not enough memory");
+}
+
+static void post(lua_State *L, struct lua_pool *pool, struct message **letter, struct future *future)
+{
+    if (!future)
+        message_header(*letter)->id = ear_new_id(pool->ear);
+    int rc = ear_post(pool->ear, future, letter);
+    if (rc == 0)
+        return;
+    forget(L, future);
+    luaL_error(L, "cannot submit: %s", troupe_strerror(rc));
+}
+
+static int submit(lua_State *L, int first, int last, const struct job_order *order, bool discard)
+{
+    struct lua_pool *pool = check_open(L);
+    luaL_checkstack(L, 8, NULL);
+    uint64_t code = code_of(L, pool, first);
+    struct future *future = NULL;
+    if (!discard)
+        future = lua_job_push(L, pool->ear, pool->id, lua_upvalueindex(UP_JOB), lua_upvalueindex(UP_PENDING));
+    struct message *m = new_letter(L, MAIL_SUBMIT, pool);
+    if (discard)
+        message_header(m)->flags |= FLAG_DISCARD;
+    encode_call(L, first, last, code, &m, future);
+    if (order)
+        append_order(L, &m, order, future);
+    post(L, pool, &m, future);
+    return discard ? 0 : 1;
+}
+
+/* (pool, function, ...) -> job */
+static int pool_submit(lua_State *L)
+{
+    int type = lua_type(L, 2);
+    if (type != LUA_TFUNCTION && type != LUA_TSTRING)
+        luaL_typeerror(L, 2, "function, string or table of options");
+    return submit(L, 2, lua_gettop(L), NULL, false);
+}
+
+static lua_Number number_field(lua_State *L, const char *name, lua_Number fallback)
+{
+    lua_getfield(L, 2, name);
+    lua_Number v = luaL_optnumber(L, -1, fallback);
+    lua_pop(L, 1);
+    return v;
+}
+
+static bool boolean_field(lua_State *L, const char *name)
+{
+    lua_getfield(L, 2, name);
+    bool v = lua_toboolean(L, -1);
+    lua_pop(L, 1);
+    return v;
+}
+
+static struct job_order check_order(lua_State *L)
+{
+    return (struct job_order){.priority = (int32_t)number_field(L, "priority", 0),
+                              .retries = (int32_t)number_field(L, "retries", 0),
+                              .delay = number_field(L, "delay", 0),
+                              .backoff = number_field(L, "base", 0),
+                              .factor = number_field(L, "factor", 0),
+                              .max = number_field(L, "max", 0),
+                              .first = boolean_field(L, "first")};
+}
+
+/* (pool, checked options, function, ...) -> job, or nothing with discard */
+static int pool_submit_ordered(lua_State *L)
+{
+    luaL_checktype(L, 2, LUA_TTABLE);
+    struct job_order order = check_order(L);
+    bool discard = boolean_field(L, "discard");
+    return submit(L, 3, lua_gettop(L), &order, discard);
+}
+
+/* (pool, checked options or nil, function, items, from, to) -> batch that calls function(item) for each of them */
+static int pool_submit_batch(lua_State *L)
+{
+    struct lua_pool *pool = check_open(L);
+    bool ordered = lua_istable(L, 2);
+    struct job_order order = {0};
+    if (ordered)
+        order = check_order(L);
+    lua_Integer from = luaL_checkinteger(L, 5), to = luaL_checkinteger(L, 6);
+    luaL_checktype(L, 4, LUA_TTABLE);
+    luaL_argcheck(L, to >= from && to - from < 100000, 6, "a batch has 1 to 100000 items");
+    luaL_checkstack(L, (int)(to - from) + 12, "too many items in one batch");
+    uint64_t code = code_of(L, pool, 3);
+    struct future *future = lua_batch_push(L, pool->ear, pool->id, lua_upvalueindex(UP_BATCH), lua_upvalueindex(UP_PENDING));
+    int function = lua_gettop(L) + 1;
+    lua_pushvalue(L, 3);
+    for (lua_Integer i = from; i <= to; i++)
+        lua_geti(L, 4, i);
+    struct message *m = new_letter(L, MAIL_SUBMIT, pool);
+    message_header(m)->flags |= FLAG_BATCH;
+    encode_call(L, function, lua_gettop(L), code, &m, future);
+    if (ordered)
+        append_order(L, &m, &order, future);
+    post(L, pool, &m, future);
+    lua_settop(L, function - 1);
+    return 1;
+}
+
+/* ---- opening and closing */
+
+static uint32_t append_string(struct message *m, const char *text, size_t size)
+{
+    return buffer_append(&m->bytes, text, size + 1) ? 0 : (uint32_t)size + 1;
+}
+
+static int fill_order(lua_State *L, struct message *m, struct pool_order *order)
+{
+    size_t at = m->bytes.size, size;
+    if (buffer_append(&m->bytes, order, sizeof *order))
+        return TROUPE_ENOMEM;
+    static const int fields[] = {1, 5, 6};
+    uint32_t *const sizes[] = {&order->name_size, &order->path_size, &order->cpath_size};
+    for (int i = 0; i < 3; i++) {
+        const char *text = lua_tolstring(L, fields[i], &size);
+        *sizes[i] = append_string(m, text, size);
+        if (!*sizes[i])
+            return TROUPE_ENOMEM;
+    }
+    memcpy(m->bytes.data + at, order, sizeof *order);
+    return 0;
+}
+
+/* (name, workers, idle_timeout, memory_limit, path, cpath [, init, args...]) -> pool. Arguments were checked in Lua. */
+static int pool_new(lua_State *L)
+{
+    static const struct value_mode with_function = {.unnumbered = 1};
+    int top = lua_gettop(L);
+    struct pool_order order = {.workers = (int32_t)luaL_checkinteger(L, 2), .idle_timeout = luaL_checknumber(L, 3),
+                               .memory_limit = (uint64_t)luaL_checkinteger(L, 4), .init = top >= 7};
+    luaL_checkstring(L, 1);
+    luaL_checkstring(L, 5);
+    luaL_checkstring(L, 6);
+    struct ear *ear = lua_ear(L);
+    struct lua_pool *self = lua_newuserdatauv(L, sizeof *self, 1);
+    *self = (struct lua_pool){.ear = ear, .id = node_new_pool_id(), .workers = order.workers, .closed = true};
+    lua_pushvalue(L, lua_upvalueindex(UP_CLASS));
+    lua_setmetatable(L, -2);
+    struct message *m = new_letter(L, MAIL_OPEN, self);
+    int rc = fill_order(L, m, &order);
+    if (rc == 0 && order.init && value_encode(L, 7, top, "init argument", &with_function, &m->bytes)) {
+        message_destroy(&m);
+        return lua_error(L);
+    }
+    if (rc == 0)
+        rc = ear_post(ear, NULL, &m);
+    message_destroy(&m);
+    if (rc)
+        luaL_error(L, "cannot open the pool: %s", troupe_strerror(rc));
+    self->closed = false;
+    return 1;
+}
+
+/* (pool, soon) closes it without waiting. */
+static int pool_close(lua_State *L)
+{
+    struct lua_pool *self = check(L);
+    if (self->closed)
+        return 0;
+    self->closed = true;
+    struct message *m = message_new(MAIL_CLOSE);
+    if (!m)
+        return 0; /* it is closed with its vm */
+    message_header(m)->pool = self->id;
+    message_header(m)->flags = FLAG_SOON;
+    ear_post(self->ear, NULL, &m);
+    return 0;
+}
+
+/* (pool, soon, timeout) -> true when it has drained, false at the timeout */
+static int pool_shutdown(lua_State *L)
+{
+    struct lua_pool *self = check(L);
+    double deadline = lua_ear_deadline(L, 3);
+    self->closed = true;
+    struct header question = {.kind = MAIL_CLOSE, .pool = self->id, .flags = lua_toboolean(L, 2) ? FLAG_SOON : 0};
+    bool drained = lua_ear_ask(L, self->ear, &question, deadline);
+    lua_pushboolean(L, drained);
+    return 1;
+}
+
+static int pool_stats(lua_State *L)
+{
+    struct lua_pool *self = check_open(L);
+    struct header question = {.kind = MAIL_STATS, .pool = self->id};
+    lua_ear_ask(L, self->ear, &question, -1);
+    return 1;
+}
+
+/* (pool) -> true: all pending jobs are cancelled */
+static int pool_cancel(lua_State *L)
+{
+    struct lua_pool *self = check_open(L);
+    struct header question = {.kind = MAIL_CANCEL, .pool = self->id};
+    lua_ear_ask(L, self->ear, &question, -1);
+    return 1;
+}
+
+static int pool_resize(lua_State *L)
+{
+    struct lua_pool *self = check_open(L);
+    lua_Integer workers = luaL_checkinteger(L, 2);
+    luaL_argcheck(L, workers >= 1 && workers <= INT32_MAX, 2, "at least one worker");
+    struct header question = {.kind = MAIL_RESIZE, .pool = self->id, .u.number = workers};
+    lua_ear_ask(L, self->ear, &question, -1);
+    self->workers = (int)workers;
+    return 1;
+}
+
+/* (length) -> an empty table with room for so many */
+static int sized_table(lua_State *L)
+{
+    lua_Integer n = luaL_checkinteger(L, 1);
+    lua_createtable(L, n > 0 && n < INT32_MAX ? (int)n : 0, 0);
+    return 1;
+}
+
+static int pool_workers(lua_State *L)
+{
+    lua_pushinteger(L, check(L)->workers);
+    return 1;
+}
+
+static int pool_is_closed(lua_State *L)
+{
+    lua_pushboolean(L, check(L)->closed);
+    return 1;
+}
+
+static void push_known(lua_State *L)
+{
+    lua_newtable(L);
+    lua_createtable(L, 0, 1);
+    lua_pushliteral(L, "k");
+    lua_setfield(L, -2, "__mode");
+    lua_setmetatable(L, -2);
+}
+
+int lua_pool_open(lua_State *L)
+{
+    static const luaL_Reg functions[] = {
+        {"new", pool_new}, {"submit", pool_submit}, {"submit_ordered", pool_submit_ordered}, {"submit_batch", pool_submit_batch},
+        {"close", pool_close}, {"shutdown", pool_shutdown}, {"stats", pool_stats}, {"cancel", pool_cancel}, {"resize", pool_resize},
+        {"workers", pool_workers}, {"table", sized_table}, {"is_closed", pool_is_closed}, {NULL, NULL}};
+    luaL_newlibtable(L, functions);
+    luaL_newmetatable(L, "troupe.pool");
+    lua_pushvalue(L, -1);
+    lua_setfield(L, -3, "class");
+    lua_job_push_class(L);
+    lua_batch_push_class(L);
+    lua_job_push_pending(L);
+    push_known(L);
+    luaL_setfuncs(L, functions, UP_COUNT);
+    return 1;
+}

@@ -1,0 +1,70 @@
+/* lua_troupe.c - require "troupe": the module's table. Its functions in Lua are loaded from lua/troupe when first used. */
+#include <string.h>
+
+#include <lauxlib.h>
+
+#include "lua_items.h"
+#include "lua_open.h"
+#include "lua_pool.h"
+#include "lua_stdio.h"
+#include "lua_value.h"
+#include "thread.h"
+#include "troupe.h"
+
+/* Parts in Lua: the field of the module, and the module that returns it. */
+static const char *const parts[][2] = {{"pool", "troupe.pool"}, {"progress", "troupe.progress"}, {NULL, NULL}};
+
+static const char core_name[] = "troupe.core";
+
+/* (module, name): a part in Lua is required and kept. */
+static int load_part(lua_State *L)
+{
+    const char *name = lua_tostring(L, 2);
+    for (int i = 0; name && parts[i][0]; i++) {
+        if (strcmp(name, parts[i][0]) != 0)
+            continue;
+        lua_getglobal(L, "require");
+        lua_pushstring(L, parts[i][1]);
+        lua_call(L, 1, 1);
+        lua_pushvalue(L, 2);
+        lua_pushvalue(L, -2);
+        lua_rawset(L, 1);
+        return 1;
+    }
+    return 0;
+}
+
+/* () -> processors this process may use */
+static int cores(lua_State *L)
+{
+    lua_pushinteger(L, thread_cores());
+    return 1;
+}
+
+static int open_core(lua_State *L)
+{
+    lua_pool_open(L);
+    lua_stdio_open(L);
+    lua_items_open(L);
+    lua_pushcfunction(L, cores);
+    lua_setfield(L, -2, "cores");
+    return 1;
+}
+
+int troupe_open_troupe(lua_State *L)
+{
+    luaL_checkversion(L);
+    luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE);
+    lua_pushcfunction(L, open_core);
+    lua_setfield(L, -2, core_name);
+    lua_value_open(L);
+    lua_pushcfunction(L, cores);
+    lua_setfield(L, -2, "cores");
+    lua_pushstring(L, troupe_version());
+    lua_setfield(L, -2, "_VERSION");
+    lua_createtable(L, 0, 1);
+    lua_pushcfunction(L, load_part);
+    lua_setfield(L, -2, "__index");
+    lua_setmetatable(L, -2);
+    return 1;
+}

@@ -1,0 +1,412 @@
+/* mailbox.c - one vm's letterbox, and its posts to others.
+ *
+ * A mailbox is a PULL socket bound to a name of its own, and a PUSH socket with a tray for every box it ever wrote to.
+ * What is sent over the sockets are trays, by pointer (tray.h); both ends live in this process.
+ *
+ * Invariants:
+ *  1. an endpoint's name is used once: it holds the box and how often that box was opened;
+ *  2. posts are made on first use and kept until their box is found dead, or the mailbox closes;
+ *  3. `letters` were taken from trays and not yet handed out; `current` is a told tray not yet found empty;
+ *  4. one ZeroMQ context serves all mailboxes; the last one to close ends it;
+ *  5. no socket is touched in a forked child.
+ *
+ * libzmq carries the hand-over of a tray from one thread to the next, invisibly to ThreadSanitizer: the two
+ * annotations below tell it so.
+ */
+#include "mailbox.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <math.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <zmq.h>
+
+#include "address.h"
+#include "clock.h"
+#include "tray.h"
+#include "troupe.h"
+
+#if defined(__SANITIZE_THREAD__)
+#define TSAN 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define TSAN 1
+#endif
+#endif
+#ifdef TSAN
+void __tsan_acquire(void *address);
+void __tsan_release(void *address);
+#else
+#define __tsan_acquire(address) ((void)(address))
+#define __tsan_release(address) ((void)(address))
+#endif
+
+enum { POSTS_A_PAGE = 256, PAGES = BOX_COUNT / POSTS_A_PAGE, SPIN_ROUNDS = 64 };
+
+/* Watching for the answer pays while it takes less than going to sleep and being woken would. */
+static const double eager_seconds = 60e-6;
+
+struct post {
+    void *socket;
+    struct tray *tray;
+};
+
+struct mailbox {
+    uint16_t box;
+    bool single;
+    uint32_t bell; /* the bell as it was when the socket was last found empty */
+    void *pull;
+    struct message *letters;
+    struct message *own, *own_tail; /* posted here from here */
+    struct tray *current;
+    struct post *pages[PAGES];
+};
+
+static struct {
+    pthread_mutex_t lock;
+    void *zmq;
+    int users;
+} context = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+static bool forked;
+static pthread_once_t watch_once = PTHREAD_ONCE_INIT;
+
+static void in_forked_child(void)
+{
+    forked = true;
+}
+
+static void watch_forks(void)
+{
+    pthread_atfork(NULL, NULL, in_forked_child);
+}
+
+/* A context without io threads: everything here is inproc. */
+static void *context_new(void)
+{
+    void *zmq = zmq_ctx_new();
+    if (!zmq)
+        return NULL;
+    int most = zmq_ctx_get(zmq, ZMQ_SOCKET_LIMIT);
+    zmq_ctx_set(zmq, ZMQ_MAX_SOCKETS, most > 0 ? most : 65535);
+    zmq_ctx_set(zmq, ZMQ_IO_THREADS, 0);
+    zmq_ctx_set(zmq, ZMQ_BLOCKY, 0);
+    return zmq;
+}
+
+static bool context_enter(void)
+{
+    pthread_once(&watch_once, watch_forks);
+    if (forked)
+        return false;
+    pthread_mutex_lock(&context.lock);
+    if (!context.zmq)
+        context.zmq = context_new();
+    bool there = context.zmq != NULL;
+    if (there)
+        context.users++;
+    pthread_mutex_unlock(&context.lock);
+    return there;
+}
+
+static void context_leave(void)
+{
+    pthread_mutex_lock(&context.lock);
+    if (--context.users == 0) {
+        zmq_ctx_term(context.zmq);
+        context.zmq = NULL;
+    }
+    pthread_mutex_unlock(&context.lock);
+}
+
+static int zmq_status(void)
+{
+    int e = zmq_errno();
+    return e == ENOMEM ? TROUPE_ENOMEM : e == EINTR ? TROUPE_EINTR : TROUPE_ELIMIT;
+}
+
+static void endpoint(char out[64], uint16_t box, uint32_t generation)
+{
+    snprintf(out, 64, "inproc://troupe/%u/%u", (unsigned)box, (unsigned)generation);
+}
+
+/* A socket without high-water mark, bound or connected to the box. */
+static int socket_open(void **out, int type, uint16_t box, uint32_t generation)
+{
+    char name[64];
+    int unbounded = 0;
+    void *s = zmq_socket(context.zmq, type);
+    if (!s)
+        return zmq_status();
+    endpoint(name, box, generation);
+    zmq_setsockopt(s, ZMQ_LINGER, &unbounded, sizeof unbounded);
+    zmq_setsockopt(s, ZMQ_RCVHWM, &unbounded, sizeof unbounded);
+    zmq_setsockopt(s, ZMQ_SNDHWM, &unbounded, sizeof unbounded);
+    if (type == ZMQ_PULL ? zmq_bind(s, name) : zmq_connect(s, name)) {
+        int rc = zmq_status();
+        zmq_close(s);
+        return rc;
+    }
+    *out = s;
+    return 0;
+}
+
+int mailbox_open(struct mailbox **out, int box)
+{
+    uint32_t generation;
+    if (!context_enter())
+        return forked ? TROUPE_EINVAL : TROUPE_ENOMEM;
+    struct mailbox *self = calloc(1, sizeof *self);
+    int rc = self ? 0 : TROUPE_ENOMEM;
+    if (rc)
+        goto fail;
+    rc = box = box_claim(box, &generation);
+    if (rc < 0)
+        goto fail;
+    self->box = (uint16_t)box;
+    rc = socket_open(&self->pull, ZMQ_PULL, self->box, generation);
+    if (rc)
+        goto fail_box;
+    *out = self;
+    return 0;
+fail_box:
+    box_release(self->box);
+fail:
+    free(self);
+    context_leave();
+    return rc;
+}
+
+static void post_close(struct post *p)
+{
+    if (!p->socket)
+        return;
+    zmq_close(p->socket);
+    tray_leave(p->tray);
+    p->socket = NULL;
+    p->tray = NULL;
+}
+
+void mailbox_close(struct mailbox **mailbox)
+{
+    struct mailbox *self = *mailbox;
+    *mailbox = NULL;
+    if (!self || forked)
+        return;
+    box_release(self->box);
+    for (int page = 0; page < PAGES; page++) {
+        for (int i = 0; self->pages[page] && i < POSTS_A_PAGE; i++)
+            post_close(&self->pages[page][i]);
+        free(self->pages[page]);
+    }
+    zmq_close(self->pull);
+    message_destroy_list(&self->letters);
+    message_destroy_list(&self->own);
+    free(self);
+    context_leave();
+}
+
+uint16_t mailbox_box(const struct mailbox *self)
+{
+    return self->box;
+}
+
+void mailbox_set_single(struct mailbox *self)
+{
+    self->single = true;
+}
+
+static struct post *find_post(struct mailbox *self, uint16_t box)
+{
+    struct post **page = &self->pages[box / POSTS_A_PAGE];
+    if (!*page)
+        *page = calloc(POSTS_A_PAGE, sizeof **page);
+    return *page ? &(*page)[box % POSTS_A_PAGE] : NULL;
+}
+
+static int post_open(struct post *p, uint16_t box)
+{
+    uint32_t generation;
+    int rc = tray_connect(&p->tray, box, &generation);
+    if (rc)
+        return rc;
+    rc = socket_open(&p->socket, ZMQ_PUSH, box, generation);
+    if (rc) {
+        tray_leave(p->tray);
+        p->tray = NULL;
+    }
+    return rc;
+}
+
+/* Sends the tray's pointer. */
+static int announce(struct post *p, uint16_t box)
+{
+    __tsan_release(p->tray);
+    int rc;
+    do
+        rc = zmq_send(p->socket, &p->tray, sizeof p->tray, ZMQ_DONTWAIT);
+    while (rc < 0 && zmq_errno() == EINTR);
+    if (rc < 0)
+        return zmq_status();
+    box_ring(box);
+    return 0;
+}
+
+static void post_to_self(struct mailbox *self, struct message *m)
+{
+    m->next = NULL;
+    if (self->own)
+        self->own_tail->next = m;
+    else
+        self->own = m;
+    self->own_tail = m;
+}
+
+/* Puts the letter into the post's tray, opening the post if need be. */
+static int put(struct post *p, uint16_t box, struct message *m)
+{
+    bool tell = false;
+    int rc = p->socket ? tray_put(p->tray, m, &tell) : TROUPE_EDEAD;
+    if (rc == TROUPE_EDEAD) {
+        post_close(p); /* an earlier box of this number */
+        rc = post_open(p, box);
+        if (rc == 0)
+            rc = tray_put(p->tray, m, &tell);
+    }
+    if (rc == 0 && tell) {
+        rc = announce(p, box);
+        if (rc)
+            tray_unput(p->tray, m);
+    }
+    return rc;
+}
+
+int mailbox_post(struct mailbox *self, struct message **message)
+{
+    if (forked)
+        return TROUPE_EINVAL;
+    uint16_t box = address_box(message_header(*message)->to);
+    int rc = 0;
+    if (box == self->box) {
+        post_to_self(self, *message);
+    } else {
+        struct post *p = find_post(self, box);
+        rc = p ? put(p, box, *message) : TROUPE_ENOMEM;
+    }
+    if (rc == 0)
+        *message = NULL;
+    return rc;
+}
+
+/* The next tray we are told of, NULL when there is none. */
+static struct tray *next_tray(struct mailbox *self)
+{
+    struct tray *t;
+    self->bell = box_bell(self->box);
+    if (zmq_recv(self->pull, &t, sizeof t, ZMQ_DONTWAIT) != (int)sizeof t)
+        return NULL;
+    __tsan_acquire(t);
+    return t;
+}
+
+static struct message *pop(struct message **list)
+{
+    struct message *m = *list;
+    if (m)
+        *list = m->next;
+    return m;
+}
+
+/* With mailbox_set_single: tray by tray, letter by letter. */
+static struct message *take_single(struct mailbox *self)
+{
+    for (;;) {
+        if (!self->current)
+            self->current = next_tray(self);
+        if (!self->current)
+            return NULL;
+        struct message *m = tray_take_one(self->current);
+        if (m)
+            return m;
+        self->current = NULL;
+    }
+}
+
+struct message *mailbox_take(struct mailbox *self)
+{
+    if (forked)
+        return NULL;
+    struct message *m = pop(&self->letters);
+    if (!m)
+        m = pop(&self->own);
+    if (m)
+        return m;
+    if (self->single)
+        return take_single(self);
+    struct tray *t;
+    while (!m && (t = next_tray(self))) {
+        self->letters = tray_take_all(t);
+        m = pop(&self->letters);
+    }
+    return m;
+}
+
+static inline void breathe(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("yield");
+#endif
+}
+
+/* True when the bell rang within about as long as a sleep and its waking cost. */
+static bool watch(struct mailbox *self, double until)
+{
+    do {
+        for (int i = 0; i < SPIN_ROUNDS; i++) {
+            if (box_bell(self->box) != self->bell)
+                return true;
+            breathe();
+        }
+        sched_yield();
+    } while (clock_now() < until);
+    return false;
+}
+
+static long milliseconds(double seconds)
+{
+    if (seconds < 0)
+        return -1;
+    double ms = ceil(seconds * 1e3);
+    return ms > (double)INT_MAX ? INT_MAX : (long)ms;
+}
+
+int mailbox_wait(struct mailbox *self, double timeout, bool eager)
+{
+    if (forked)
+        return TROUPE_EINVAL;
+    if (self->letters || self->own || self->current || box_bell(self->box) != self->bell)
+        return 0;
+    if (eager && timeout != 0) {
+        double most = timeout > 0 && timeout < eager_seconds ? timeout : eager_seconds;
+        if (watch(self, clock_now() + most))
+            return 0;
+    }
+    zmq_pollitem_t item = {.socket = self->pull, .events = ZMQ_POLLIN};
+    int rc = zmq_poll(&item, 1, milliseconds(timeout));
+    if (rc > 0)
+        return 0;
+    return rc == 0 ? TROUPE_ETIMEDOUT : zmq_status();
+}
+
+struct message *mailbox_recall(struct mailbox *self, uint16_t box, bool (*want)(const struct message *, void *), void *context_)
+{
+    struct post *page = self->pages[box / POSTS_A_PAGE];
+    struct post *p = page ? &page[box % POSTS_A_PAGE] : NULL;
+    return p && p->tray ? tray_recall(p->tray, want, context_) : NULL;
+}

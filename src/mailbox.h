@@ -1,0 +1,49 @@
+/* mailbox.h - letterboxes. A box is where one vm receives; a post is how another reaches it.
+ *
+ * Letters travel in trays. A tray belongs to one sender and one box: the sender puts letters in, and when nobody
+ * has been told of the tray yet it is sent to the box over ZeroMQ. What is put in before the receiver has looked
+ * needs no further call into ZeroMQ and no wake-up: a busy pair of vms pays for a socket once a batch.
+ * Order is kept between one sender and one box.
+ *
+ * A mailbox is for the thread that opened it, or for the one it was handed to before that one first used it.
+ */
+#ifndef MAILBOX_H
+#define MAILBOX_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "message.h"
+
+struct mailbox;
+
+enum { MAILBOX_NODE = 0, MAILBOX_ANY = -1 };
+
+/* Opens box MAILBOX_NODE, or any free one. 0, TROUPE_ENOMEM, TROUPE_ELIMIT (descriptors, boxes), TROUPE_EINVAL
+ * (the node's box is open, or this is a forked child of a program that had boxes open). */
+int mailbox_open(struct mailbox **out, int box);
+
+/* Closes it: letters not yet received are freed, later ones find the box dead. Nulls; NULL is fine. */
+void mailbox_close(struct mailbox **self);
+
+uint16_t mailbox_box(const struct mailbox *self);
+
+/* Letters are taken out one at a time, so that their sender can still take the rest back (mailbox_recall). */
+void mailbox_set_single(struct mailbox *self);
+
+/* Puts the letter on its way to the box of its `to` address and nulls the pointer.
+ * 0; TROUPE_EDEAD, TROUPE_ELIMIT, TROUPE_ENOMEM: the letter stays the caller's. */
+int mailbox_post(struct mailbox *self, struct message **message);
+
+/* The next letter, NULL when there is none now. Does not wait. */
+struct message *mailbox_take(struct mailbox *self);
+
+/* Waits until mailbox_take has something: at most so many seconds, negative: for ever. `eager`: the answer is
+ * expected soon, watch for it without sleeping for about as long as falling asleep and waking would cost.
+ * 0, TROUPE_ETIMEDOUT, TROUPE_EINTR (a signal). */
+int mailbox_wait(struct mailbox *self, double timeout, bool eager);
+
+/* Takes back letters posted from here to the box that nobody has taken out yet, those that `want` is true for, in order. */
+struct message *mailbox_recall(struct mailbox *self, uint16_t box, bool (*want)(const struct message *, void *), void *context);
+
+#endif

@@ -1,0 +1,106 @@
+/* message.h - a letter: a fixed header and a body of encoded values, in one buffer that can be sent as it is.
+ *
+ * A message belongs to whoever holds it: the room that made it, the tray it was put into, the room that took it out.
+ * Rooms on the way rewrite the header; only the two ends look at the body.
+ */
+#ifndef MESSAGE_H
+#define MESSAGE_H
+
+#include <stdint.h>
+
+#include "buffer.h"
+
+/* What a letter is about (doc/protocol.md, "Mail"). The first name is who sends it. */
+enum message_kind {
+    MAIL_NONE,
+    MAIL_OPEN,   /* client -> node: make pool `pool`; body: struct pool_order, then the encoded init call */
+    MAIL_CLOSE,  /* client -> node: close pool `pool`, FLAG_SOON; ANSWER when it has drained */
+    MAIL_SUBMIT, /* client -> node: job `id` of `pool` for `from`; body: the call, then struct job_order if FLAG_ORDER */
+    MAIL_CODE,   /* client -> node -> worker: bytecode in the body is known as `code` from now on */
+    MAIL_RUN,    /* node -> worker: run it */
+    MAIL_DONE,   /* worker -> node: it ran `seconds`; FLAG_ERROR: body is the error and its traceback */
+    MAIL_RESULT, /* node -> client: the outcome of job `id` */
+    MAIL_CANCEL, /* client -> node: cancel job `id` of `pool`, or all pending (id 0); ANSWER true or false */
+    MAIL_STATUS, /* client -> node: ANSWER the word for the state of job `id` */
+    MAIL_STATS,  /* client -> node: ANSWER the counts of pool `pool` as a map */
+    MAIL_RESIZE, /* client -> node: `number` workers from now on */
+    MAIL_ANSWER, /* node -> client: to the question `id` */
+    MAIL_STOP,   /* node -> worker: end after the job at hand */
+    MAIL_UP,     /* worker -> node: ready for jobs */
+    MAIL_DOWN,   /* worker -> node: the last letter; FLAG_ERROR: it never came up, body is the error */
+    MAIL_LEAVE   /* client -> node: this vm is closing; its pools close soon, its outcomes are dropped */
+};
+
+enum message_flag {
+    FLAG_ERROR = 1,   /* the outcome is an error */
+    FLAG_CODE = 2,    /* the function is the bytecode named `code`; the body holds only arguments */
+    FLAG_BATCH = 4,   /* the body is a function, then one argument a call: many calls in one letter */
+    FLAG_ORDER = 8,   /* struct job_order at the end of the body */
+    FLAG_DISCARD = 16, /* nobody will ask for the outcome */
+    FLAG_SOON = 32,
+    FLAG_CANCELLED = 64, /* the outcome: it never ran */
+    FLAG_LOST = 128      /* the outcome: its worker went away */
+};
+
+struct header {
+    uint8_t magic; /* 'T' */
+    uint8_t version;
+    uint8_t kind;  /* enum message_kind */
+    uint8_t flags; /* enum message_flag */
+    uint32_t pool;
+    uint64_t to;   /* address */
+    uint64_t from; /* address of the one who gets the outcome or the answer */
+    uint64_t id;   /* of the job or question */
+    uint64_t code; /* content hash of the function's bytecode; 0: none */
+    union {
+        double seconds;
+        int64_t number;
+    } u;
+    uint32_t slot;   /* where `from` keeps its future; comes back untouched */
+    uint32_t worker; /* the dispatcher's number for the worker; comes back untouched */
+};
+
+enum { MESSAGE_VERSION = 1, MESSAGE_SMALL = 128 };
+
+struct message {
+    struct message *next;  /* in the list it stands in */
+    struct buffer bytes;   /* header, then body */
+    _Alignas(8) unsigned char small[MESSAGE_SMALL]; /* where bytes live until they outgrow it */
+};
+
+/* A letter with an empty body; NULL when memory is out. */
+struct message *message_new(enum message_kind kind);
+
+/* Frees it and nulls the pointer; NULL is fine. */
+void message_destroy(struct message **self);
+
+/* A letter with the same header and body; NULL when memory is out. */
+struct message *message_copy(const struct message *self);
+
+/* Frees a list linked by next and nulls the pointer. */
+void message_destroy_list(struct message **list);
+
+/* Gives the calling thread's cache of blank letters back; before a thread ends. */
+void message_release_cache(void);
+
+static inline struct header *message_header(const struct message *self)
+{
+    return (struct header *)self->bytes.data;
+}
+
+static inline unsigned char *message_body(const struct message *self)
+{
+    return self->bytes.data + sizeof(struct header);
+}
+
+static inline size_t message_body_size(const struct message *self)
+{
+    return self->bytes.size - sizeof(struct header);
+}
+
+static inline void message_clear_body(struct message *self)
+{
+    self->bytes.size = sizeof(struct header);
+}
+
+#endif

@@ -1,0 +1,262 @@
+/* node.c - the node's loop.
+ *
+ *     none --first client enters--> running --last client leaves--> ending --pools ended--> none
+ *
+ * One turn: take letters, a few hundred at most, and make events of them; let each pool that had one carry out its
+ * dispatcher's decisions; then the timers; then, with no letter left, sleep until the next letter or timer.
+ *
+ * Entered by the node's thread in node_main and all it calls; by any thread in the public functions, one at a time
+ * under `house.lock`.
+ *
+ * Invariants:
+ *  1. the node runs exactly while there are clients, or the last of them awaits its end;
+ *  2. pools, codes and workers belong to the node's thread; clients reach them by mail only;
+ *  3. a pool with events not yet carried out stands in `touched`.
+ */
+#include "node.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdlib.h>
+
+#include "address.h"
+#include "clock.h"
+#include "codes.h"
+#include "ear.h"
+#include "mailbox.h"
+#include "pool.h"
+#include "thread.h"
+#include "troupe.h"
+
+enum { LETTERS_A_TURN = 256 };
+
+/* How long jobs may go on when their owner's vm closes. */
+static const double leave_grace = 0.1;
+
+struct node {
+    struct mailbox *mailbox;
+    struct codes *codes;
+    struct node_hooks hooks;
+    struct thread *thread;
+    struct pool **pools;
+    size_t pool_count, pool_capacity;
+    atomic_bool ending;
+};
+
+static struct {
+    pthread_mutex_t lock;
+    struct node *node;
+    int clients;
+    _Atomic uint32_t pool_ids;
+} house = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+uint32_t node_new_pool_id(void)
+{
+    return atomic_fetch_add(&house.pool_ids, 1) + 1;
+}
+
+static struct pool *find_pool(struct node *self, uint32_t id)
+{
+    for (size_t i = self->pool_count; i-- > 0;)
+        if (pool_id(self->pools[i]) == id)
+            return self->pools[i];
+    return NULL;
+}
+
+static bool room_for_pool(struct node *self)
+{
+    if (self->pool_count < self->pool_capacity)
+        return true;
+    size_t capacity = self->pool_capacity ? self->pool_capacity * 2 : 8;
+    struct pool **pools = realloc(self->pools, capacity * sizeof *pools);
+    if (!pools)
+        return false;
+    self->pools = pools;
+    self->pool_capacity = capacity;
+    return true;
+}
+
+static void open_pool(struct node *self, struct message **letter)
+{
+    struct pool_house house_ = {self->mailbox, self->codes, self->hooks};
+    struct pool *p = room_for_pool(self) ? pool_new(letter, &house_) : NULL;
+    if (p)
+        self->pools[self->pool_count++] = p; /* without one, its submits are told that it is closed */
+}
+
+/* The vm at that address closes: its pools do too. */
+static void owner_left(struct node *self, uint64_t owner, double now)
+{
+    for (size_t i = 0; i < self->pool_count; i++)
+        if (pool_owner(self->pools[i]) == owner)
+            pool_close_soon(self->pools[i], leave_grace, now);
+}
+
+/* A letter for a pool that is gone. */
+static void return_to_sender(struct node *self, struct message **letter)
+{
+    struct header *h = message_header(*letter);
+    bool job = h->kind == MAIL_SUBMIT, discarded = h->flags & FLAG_DISCARD;
+    if (h->kind == MAIL_DONE || h->kind == MAIL_DOWN || h->kind == MAIL_UP || discarded)
+        return;
+    h->kind = job ? MAIL_RESULT : MAIL_ANSWER;
+    h->flags = job ? FLAG_ERROR : 0;
+    h->to = h->from;
+    message_clear_body(*letter);
+    if (job) {
+        static const unsigned char closed[] = "\xb2the pool is closed\xc0";
+        buffer_append(&(*letter)->bytes, closed, sizeof closed - 1);
+    } else {
+        buffer_append(&(*letter)->bytes, "\xc0", 1);
+    }
+    mailbox_post(self->mailbox, letter);
+}
+
+static void handle(struct node *self, struct message *letter, double now)
+{
+    struct header *h = message_header(letter);
+    struct pool *p;
+    switch (h->kind) {
+    case MAIL_OPEN:
+        open_pool(self, &letter);
+        break;
+    case MAIL_CODE:
+        codes_learn(self->codes, &letter);
+        break;
+    case MAIL_LEAVE:
+        owner_left(self, h->from, now);
+        break;
+    default:
+        if (h->kind == MAIL_DOWN)
+            owner_left(self, h->from, now);
+        p = find_pool(self, h->pool);
+        if (p)
+            pool_handle(p, &letter, now);
+        else
+            return_to_sender(self, &letter);
+        break;
+    }
+    message_destroy(&letter);
+}
+
+/* Takes letters and turns the pools. True when there may be more. */
+static bool turn(struct node *self)
+{
+    double now = clock_now();
+    int taken = 0;
+    struct message *letter;
+    while (taken < LETTERS_A_TURN && (letter = mailbox_take(self->mailbox))) {
+        handle(self, letter, now);
+        taken++;
+    }
+    for (size_t i = 0; i < self->pool_count;) {
+        struct pool *p = self->pools[i];
+        double at = pool_deadline(p);
+        if (at >= 0 && at <= now)
+            pool_tick(p, now);
+        pool_turn(p, now);
+        if (pool_ended(p)) {
+            pool_destroy(&self->pools[i]);
+            self->pools[i] = self->pools[--self->pool_count];
+        } else {
+            i++;
+        }
+    }
+    return taken > 0;
+}
+
+static double next_timeout(const struct node *self)
+{
+    double first = -1;
+    for (size_t i = 0; i < self->pool_count; i++) {
+        double at = pool_deadline(self->pools[i]);
+        if (at >= 0 && (first < 0 || at < first))
+            first = at;
+    }
+    if (first < 0)
+        return -1;
+    double left = first - clock_now();
+    return left > 0 ? left : 0;
+}
+
+static void end_all(struct node *self)
+{
+    double now = clock_now();
+    for (size_t i = 0; i < self->pool_count; i++)
+        pool_close_soon(self->pools[i], leave_grace, now);
+}
+
+static void node_main(void *arg)
+{
+    struct node *self = arg;
+    bool ending = false;
+    for (;;) {
+        bool more = turn(self);
+        if (!ending && atomic_load(&self->ending)) {
+            ending = true;
+            end_all(self);
+            continue;
+        }
+        if (ending && self->pool_count == 0)
+            break;
+        if (!more)
+            mailbox_wait(self->mailbox, next_timeout(self), true);
+    }
+    message_release_cache();
+}
+
+static void node_free(struct node *self)
+{
+    mailbox_close(&self->mailbox);
+    codes_destroy(&self->codes);
+    free(self->pools);
+    free(self);
+}
+
+static int node_start(const struct node_hooks *hooks)
+{
+    struct node *self = calloc(1, sizeof *self);
+    if (!self)
+        return TROUPE_ENOMEM;
+    self->hooks = *hooks;
+    int rc = mailbox_open(&self->mailbox, MAILBOX_NODE);
+    if (rc == 0) {
+        self->codes = codes_new();
+        rc = self->codes ? thread_start(&self->thread, "troupe node", node_main, self) : TROUPE_ENOMEM;
+    }
+    if (rc)
+        node_free(self);
+    else
+        house.node = self;
+    return rc;
+}
+
+int node_enter(const struct node_hooks *hooks)
+{
+    pthread_mutex_lock(&house.lock);
+    int rc = house.node ? 0 : node_start(hooks);
+    if (rc == 0)
+        house.clients++;
+    pthread_mutex_unlock(&house.lock);
+    return rc;
+}
+
+void node_leave(struct ear **ear)
+{
+    struct message *letter = message_new(MAIL_LEAVE);
+    pthread_mutex_lock(&house.lock);
+    struct node *node = house.node;
+    bool last = --house.clients == 0;
+    if (last)
+        atomic_store(&node->ending, true);
+    if (letter)
+        ear_post(*ear, NULL, &letter);
+    if (last) {
+        thread_join(&node->thread, -1);
+        node_free(node);
+        house.node = NULL;
+    }
+    ear_close(ear);
+    pthread_mutex_unlock(&house.lock);
+}

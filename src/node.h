@@ -1,0 +1,29 @@
+/* node.h - the program's node: one thread that holds the dispatchers of all pools and their workers.
+ *
+ * Clients talk to it by mail, box 0. The functions here may be called from any thread.
+ */
+#ifndef NODE_H
+#define NODE_H
+
+#include <stdint.h>
+
+struct ear;
+struct lua_State;
+
+/* What the floor above puts into each worker's vm. */
+struct node_hooks {
+    int (*open)(struct lua_State *L);
+    void (*attach)(struct lua_State *L, struct ear *ear);
+};
+
+/* One more client; the first starts the node. 0, TROUPE_ENOMEM, TROUPE_ELIMIT, TROUPE_EINVAL (a forked child). */
+int node_enter(const struct node_hooks *hooks);
+
+/* The client's vm closes: its pools close soon. The last client to leave awaits the node's end: running jobs are broken
+ * into, and workers that do not end even so are left to themselves. Takes the ear. */
+void node_leave(struct ear **ear);
+
+/* A number for a new pool, used once. */
+uint32_t node_new_pool_id(void);
+
+#endif

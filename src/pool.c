@@ -1,0 +1,236 @@
+/* pool.c - a pool in the node: turns letters into the dispatcher's events and its actions into letters.
+ *
+ *     open --MAIL_CLOSE, its owner leaves--> closing --no job and no worker left--> ended
+ *
+ * See pool_inner.h for what a pool is made of.
+ */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "order.h"
+#include "pool_inner.h"
+#include "troupe.h"
+
+static const double close_grace = 1.0;   /* seconds from a soon close until running jobs are broken into */
+static const double abandon_grace = 1.0; /* seconds from there until a worker is left to itself */
+
+static void resize(struct pool *self, struct message **letter, double now)
+{
+    int64_t workers = message_header(*letter)->u.number;
+    pool_answer_boolean(self, letter, workers >= 1 && workers <= INT32_MAX && dispatcher_resize(self->dispatcher, (int)workers, now) == 0);
+}
+
+static void close_pool(struct pool *self, struct message **letter, double now)
+{
+    if (message_header(*letter)->flags & FLAG_SOON)
+        pool_close_soon(self, close_grace, now);
+    else
+        dispatcher_close(self->dispatcher, false, now);
+    (*letter)->next = self->drain;
+    self->drain = *letter;
+    *letter = NULL;
+}
+
+void pool_close_soon(struct pool *self, double grace, double now)
+{
+    dispatcher_close(self->dispatcher, true, now);
+    if (self->break_at == 0 || now + grace < self->break_at)
+        self->break_at = now + grace;
+}
+
+void pool_handle(struct pool *self, struct message **letter, double now)
+{
+    switch (message_header(*letter)->kind) {
+    case MAIL_SUBMIT:
+        pool_submit(self, letter, now);
+        break;
+    case MAIL_DONE:
+        pool_job_done(self, letter, now);
+        break;
+    case MAIL_UP:
+        dispatcher_worker_up(self->dispatcher, (int)message_header(*letter)->worker, now);
+        break;
+    case MAIL_DOWN:
+        pool_worker_down(self, letter, now);
+        break;
+    case MAIL_CANCEL:
+        pool_cancel(self, letter, now);
+        break;
+    case MAIL_STATUS:
+        pool_answer_status(self, letter);
+        break;
+    case MAIL_STATS:
+        pool_answer_stats(self, letter);
+        break;
+    case MAIL_RESIZE:
+        resize(self, letter, now);
+        break;
+    case MAIL_CLOSE:
+        close_pool(self, letter, now);
+        break;
+    default:
+        break;
+    }
+}
+
+static void act(struct pool *self, const struct action *a, double now)
+{
+    switch (a->kind) {
+    case ACTION_START:
+        pool_start_worker(self, a->worker, now);
+        break;
+    case ACTION_STOP:
+        pool_stop_worker(self, a->worker);
+        break;
+    case ACTION_RUN:
+        pool_hand_out(self, a, now);
+        break;
+    case ACTION_RECALL:
+        pool_recall(self, a->worker, now);
+        break;
+    case ACTION_END:
+        pool_end_job(self, a, now);
+        break;
+    case ACTION_DRAINED:
+        self->drained = true;
+        break;
+    }
+}
+
+static void answer_drained(struct pool *self)
+{
+    while (self->drain) {
+        struct message *m = self->drain;
+        self->drain = m->next;
+        pool_answer_boolean(self, &m, true);
+    }
+}
+
+void pool_turn(struct pool *self, double now)
+{
+    struct action a;
+    pool_pay_owed(self, now);
+    while (dispatcher_next(self->dispatcher, &a))
+        act(self, &a, now);
+    if (self->drained)
+        answer_drained(self);
+}
+
+/* Breaks into what still runs; later gives up what does not end even so. */
+static void press(struct pool *self, double now)
+{
+    if (self->break_at > 0 && now >= self->break_at) {
+        self->break_at = INFINITY;
+        self->abandon_at = now + abandon_grace;
+        pool_interrupt_workers(self);
+    }
+    if (self->abandon_at > 0 && now >= self->abandon_at) {
+        self->abandon_at = INFINITY;
+        pool_abandon_workers(self, now);
+    }
+}
+
+void pool_tick(struct pool *self, double now)
+{
+    press(self, now);
+    dispatcher_tick(self->dispatcher, now);
+}
+
+/* The earlier of two moments; 0, negative and infinite mean none. */
+static double earlier(double a, double b)
+{
+    bool no_a = a <= 0 || isinf(a), no_b = b <= 0 || isinf(b);
+    if (no_a || no_b)
+        return !no_a ? a : !no_b ? b : -1;
+    return a < b ? a : b;
+}
+
+double pool_deadline(const struct pool *self)
+{
+    double at = earlier(dispatcher_deadline(self->dispatcher), self->owed ? self->owed_at : 0);
+    return earlier(at, earlier(self->break_at, self->abandon_at));
+}
+
+bool pool_ended(const struct pool *self)
+{
+    return self->drained && !self->owed;
+}
+
+uint32_t pool_id(const struct pool *self)
+{
+    return self->id;
+}
+
+uint64_t pool_owner(const struct pool *self)
+{
+    return self->owner;
+}
+
+/* Reads the order at the start of the letter; strings are used in place. */
+static int read_pool_order(struct pool *self, struct pool_order *order)
+{
+    const unsigned char *body = message_body(self->open);
+    size_t size = message_body_size(self->open);
+    if (size < sizeof *order)
+        return TROUPE_EBADMSG;
+    memcpy(order, body, sizeof *order);
+    size_t strings = (size_t)order->name_size + order->path_size + order->cpath_size;
+    if (size - sizeof *order < strings || order->workers < 1)
+        return TROUPE_EBADMSG;
+    const char *name = (const char *)body + sizeof *order;
+    self->worker.name = name;
+    self->worker.vm.path = name + order->name_size;
+    self->worker.vm.cpath = name + order->name_size + order->path_size;
+    self->worker.vm.memory_limit = order->memory_limit;
+    if (!order->init)
+        return 0;
+    self->init = message_new(MAIL_RUN);
+    if (!self->init)
+        return TROUPE_ENOMEM;
+    message_header(self->init)->from = self->owner;
+    return buffer_append(&self->init->bytes, name + strings, size - sizeof *order - strings);
+}
+
+struct pool *pool_new(struct message **open, const struct pool_house *house)
+{
+    struct pool_order order;
+    struct pool *self = calloc(1, sizeof *self);
+    if (!self)
+        return NULL;
+    self->open = *open;
+    self->id = message_header(*open)->pool;
+    self->owner = message_header(*open)->from;
+    self->house = *house;
+    slab_init(&self->tickets, sizeof(struct ticket));
+    if (read_pool_order(self, &order) == 0) {
+        struct dispatcher_options options = {.workers = order.workers, .idle_timeout = order.idle_timeout};
+        self->worker.pool = self->id;
+        self->worker.init = self->init;
+        self->worker.vm.open = house->hooks.open;
+        self->worker.attach = house->hooks.attach;
+        if (dispatcher_new(&self->dispatcher, &options) == 0) {
+            *open = NULL;
+            return self;
+        }
+    }
+    self->open = NULL;
+    pool_destroy(&self);
+    return NULL;
+}
+
+void pool_destroy(struct pool **pool)
+{
+    struct pool *self = *pool;
+    *pool = NULL;
+    if (!self)
+        return;
+    pool_free_hands(self);
+    dispatcher_destroy(&self->dispatcher);
+    slab_release(&self->tickets);
+    message_destroy_list(&self->drain);
+    message_destroy(&self->failure);
+    message_destroy(&self->init);
+    message_destroy(&self->open);
+    free(self);
+}

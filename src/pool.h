@@ -1,0 +1,50 @@
+/* pool.h - one pool as the node keeps it: its dispatcher, its workers, its jobs' letters. For the node's thread. */
+#ifndef POOL_H
+#define POOL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "message.h"
+#include "node.h"
+
+struct pool;
+struct mailbox;
+struct codes;
+
+/* What a pool uses of the node. */
+struct pool_house {
+    struct mailbox *mailbox;
+    struct codes *codes;
+    struct node_hooks hooks;
+};
+
+/* From a MAIL_OPEN letter, which it takes. NULL when it is malformed or memory is out; then the letter stays. */
+struct pool *pool_new(struct message **open, const struct pool_house *house);
+
+/* Frees it; workers still there are left to themselves. Nulls; NULL is fine. */
+void pool_destroy(struct pool **self);
+
+uint32_t pool_id(const struct pool *self);
+uint64_t pool_owner(const struct pool *self);
+
+/* A letter that names this pool; it may be taken. */
+void pool_handle(struct pool *self, struct message **letter, double now);
+
+/* Closes it: what is pending is cancelled; after `grace` seconds running jobs are broken into. */
+void pool_close_soon(struct pool *self, double grace, double now);
+
+/* Carries out what its dispatcher has decided. Call after events. */
+void pool_turn(struct pool *self, double now);
+
+/* Time has passed. */
+void pool_tick(struct pool *self, double now);
+
+/* When pool_tick is next of use; negative: never. */
+double pool_deadline(const struct pool *self);
+
+/* True when it is closed, all outcomes are delivered and all workers are gone. */
+bool pool_ended(const struct pool *self);
+
+/* The worker's ear has this address: is it one of this pool's? */
+#endif

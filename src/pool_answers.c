@@ -1,0 +1,70 @@
+/* pool_answers.c - a pool's letters to clients: answers to their questions. */
+#include "mailbox.h"
+#include "pack.h"
+#include "pool_inner.h"
+
+void pool_post(struct pool *self, struct message **letter)
+{
+    mailbox_post(self->house.mailbox, letter);
+    message_destroy(letter);
+}
+
+static void answer(struct pool *self, struct message **letter)
+{
+    struct header *h = message_header(*letter);
+    h->kind = MAIL_ANSWER;
+    h->to = h->from;
+    pool_post(self, letter);
+}
+
+void pool_answer_boolean(struct pool *self, struct message **letter, bool v)
+{
+    message_clear_body(*letter);
+    pack_boolean(&(*letter)->bytes, v);
+    answer(self, letter);
+}
+
+void pool_write_error(struct message *letter, const char *text)
+{
+    message_clear_body(letter);
+    message_header(letter)->flags |= FLAG_ERROR;
+    pack_string(&letter->bytes, text);
+    pack_nil(&letter->bytes);
+}
+
+void pool_answer_status(struct pool *self, struct message **letter)
+{
+    static const char *const words[] = {
+        [JOB_NONE] = "unknown", [JOB_DELAYED] = "delayed", [JOB_QUEUED] = "queued",
+        [JOB_HANDED] = "queued", [JOB_RUNNING] = "running"};
+    enum job_state s = dispatcher_state(self->dispatcher, message_header(*letter)->id);
+    message_clear_body(*letter);
+    pack_string(&(*letter)->bytes, words[s]);
+    answer(self, letter);
+}
+
+void pool_answer_stats(struct pool *self, struct message **letter)
+{
+    struct dispatcher_counts n;
+    struct buffer *out = &(*letter)->bytes;
+    dispatcher_count(self->dispatcher, &n);
+    const struct {
+        const char *name;
+        uint64_t count;
+    } rows[] = {{"alive", n.workers}, {"busy", n.workers - n.idle}, {"pending", n.pending}, {"delayed", n.delayed},
+                {"handed", n.handed}, {"done", n.finished}, {"failed", n.failed}, {"cancelled", n.cancelled},
+                {"lost", n.lost}, {"retried", n.retried}};
+    message_clear_body(*letter);
+    int count = (int)(sizeof rows / sizeof *rows), rc = pack_map(out, count);
+    for (int i = 0; i < count && rc == 0; i++) {
+        rc = pack_string(out, rows[i].name);
+        if (rc == 0)
+            rc = pack_unsigned(out, rows[i].count);
+    }
+    if (rc) {
+        message_clear_body(*letter);
+        pack_nil(out);
+    }
+    answer(self, letter);
+}
+

@@ -1,0 +1,131 @@
+/* pool_hands.c - a pool's workers, as the node holds them: see pool_inner.h, invariant 3. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "address.h"
+#include "mailbox.h"
+#include "pool_inner.h"
+#include "troupe.h"
+
+struct hand *pool_hand(struct pool *self, int worker)
+{
+    return worker >= 1 && worker <= self->hand_count ? &self->hands[worker - 1] : NULL;
+}
+
+static void hand_leave(struct hand *hand)
+{
+    codes_sent_release(&hand->sent);
+    message_destroy(&hand->stop);
+    hand->worker = NULL;
+}
+
+static bool grow_hands(struct pool *self, int size)
+{
+    if (size <= self->hand_count)
+        return true;
+    struct hand *hands = realloc(self->hands, (size_t)size * sizeof *hands);
+    if (!hands)
+        return false;
+    memset(hands + self->hand_count, 0, (size_t)(size - self->hand_count) * sizeof *hands);
+    self->hands = hands;
+    self->hand_count = size;
+    return true;
+}
+
+static void note_failure(struct pool *self, struct message **letter)
+{
+    message_destroy(&self->failure);
+    self->failure = *letter;
+    *letter = NULL;
+}
+
+static void start_failed(struct pool *self, int worker, int rc, double now)
+{
+    struct message *why = message_new(MAIL_DOWN);
+    if (why) {
+        pool_write_error(why, rc == TROUPE_ELIMIT
+                                  ? "cannot start a worker: no more threads or descriptors (see ulimit -n, ulimit -u)"
+                                  : "cannot start a worker: not enough memory");
+        note_failure(self, &why);
+    }
+    dispatcher_worker_down(self->dispatcher, worker, true, now);
+}
+
+void pool_start_worker(struct pool *self, int worker, double now)
+{
+    if (!grow_hands(self, worker)) {
+        start_failed(self, worker, TROUPE_ENOMEM, now);
+        return;
+    }
+    struct hand *hand = &self->hands[worker - 1];
+    hand->stop = message_new(MAIL_STOP);
+    self->worker.number = (uint32_t)worker;
+    int rc = hand->stop ? worker_start(&hand->worker, &self->worker) : TROUPE_ENOMEM;
+    if (rc) {
+        hand_leave(hand);
+        start_failed(self, worker, rc, now);
+    }
+}
+
+void pool_stop_worker(struct pool *self, int worker)
+{
+    struct hand *hand = pool_hand(self, worker);
+    message_header(hand->stop)->to = address_make(0, worker_box(hand->worker), 0);
+    pool_post(self, &hand->stop);
+}
+
+void pool_worker_down(struct pool *self, struct message **letter, double now)
+{
+    struct header *h = message_header(*letter);
+    int worker = (int)h->worker;
+    bool failed = h->flags & FLAG_ERROR;
+    struct hand *hand = pool_hand(self, worker);
+    if (!hand || !hand->worker)
+        return;
+    worker_join(&hand->worker, -1);
+    hand_leave(hand);
+    if (failed)
+        note_failure(self, letter);
+    dispatcher_worker_down(self->dispatcher, worker, failed, now);
+}
+
+void pool_send_code(struct pool *self, struct hand *hand, uint64_t code)
+{
+    const struct message *known = codes_missing(self->house.codes, &hand->sent, code);
+    struct message *m = known ? message_copy(known) : NULL;
+    if (!m)
+        return; /* without it the job fails and says so */
+    message_header(m)->to = address_make(0, worker_box(hand->worker), 0);
+    mailbox_post(self->house.mailbox, &m);
+    if (!m)
+        codes_note(self->house.codes, &hand->sent, code);
+    message_destroy(&m);
+}
+
+void pool_interrupt_workers(struct pool *self)
+{
+    for (int i = 0; i < self->hand_count; i++)
+        if (self->hands[i].worker)
+            worker_interrupt(self->hands[i].worker, 0);
+}
+
+void pool_abandon_workers(struct pool *self, double now)
+{
+    for (int i = 0; i < self->hand_count; i++) {
+        if (!self->hands[i].worker)
+            continue;
+        worker_abandon(&self->hands[i].worker);
+        hand_leave(&self->hands[i]);
+        dispatcher_worker_down(self->dispatcher, i + 1, false, now);
+    }
+}
+
+void pool_free_hands(struct pool *self)
+{
+    for (int i = 0; i < self->hand_count; i++) {
+        if (self->hands[i].worker)
+            worker_abandon(&self->hands[i].worker);
+        hand_leave(&self->hands[i]);
+    }
+    free(self->hands);
+}

@@ -1,0 +1,99 @@
+/* pool_inner.h - what the parts of a pool share: pool.c its life, pool_jobs.c its jobs, pool_hands.c its workers,
+ * pool_answers.c its letters to clients. For the node's thread.
+ *
+ * A job is known to the dispatcher by its id, and here by a ticket: who gets the outcome, and the letter while no
+ * worker has it. A letter goes to the worker and comes back as the outcome; only a job that may run again leaves
+ * its letter with the ticket and sends copies.
+ *
+ * Invariants:
+ *  1. one outcome per ticket: it is freed when its outcome has been posted;
+ *  2. ticket->letter is NULL exactly while a worker has the letter and the job cannot run again;
+ *  3. hands[n - 1] is worker n of the dispatcher, from ACTION_START until dispatcher_worker_down;
+ *  4. an outcome for which there is no memory waits in `owed`, and is tried again.
+ */
+#ifndef POOL_INNER_H
+#define POOL_INNER_H
+
+#include "codes.h"
+#include "dispatcher.h"
+#include "pool.h"
+#include "slab.h"
+#include "worker.h"
+
+struct ticket {
+    struct message *letter;
+    uint64_t owner;
+    uint64_t id;
+    uint32_t slot;
+    uint8_t flags;    /* of the letter */
+    uint8_t end;      /* enum job_end, once it is owed */
+    bool repeatable;  /* may run again: the letter stays here */
+    struct ticket *next; /* owed */
+};
+
+struct hand {
+    struct worker *worker; /* NULL: no such worker now */
+    struct message *stop; /* kept ready: asking it to end must not need memory */
+    struct codes_sent sent;
+};
+
+struct pool {
+    uint32_t id;
+    uint64_t owner;
+    struct pool_house house;
+    struct message *open; /* keeps the strings that worker options point to */
+    struct message *init; /* NULL: none */
+    struct worker_options worker;
+    struct dispatcher *dispatcher;
+    struct slab tickets;
+    struct hand *hands;
+    int hand_count;
+    struct message *failure; /* why the last worker did not come up */
+    struct message *drain;   /* questions to answer once drained */
+    struct ticket *owed;
+    double owed_at;              /* when to try again */
+    double break_at, abandon_at; /* 0: not planned; infinite: done */
+    bool drained;
+};
+
+/* Posts a letter, which it takes: to the living; none arrives at the dead. */
+void pool_post(struct pool *self, struct message **letter);
+
+/* Turns a question into its answer and posts it. */
+void pool_answer_boolean(struct pool *self, struct message **letter, bool v);
+void pool_answer_status(struct pool *self, struct message **letter);
+void pool_answer_stats(struct pool *self, struct message **letter);
+
+/* The letter's body becomes an error of at most 255 bytes. */
+void pool_write_error(struct message *letter, const char *text);
+
+/* Letters about jobs. */
+void pool_submit(struct pool *self, struct message **letter, double now);
+void pool_job_done(struct pool *self, struct message **letter, double now);
+void pool_cancel(struct pool *self, struct message **letter, double now);
+
+/* Actions about jobs. */
+void pool_hand_out(struct pool *self, const struct action *a, double now);
+void pool_recall(struct pool *self, int worker, double now);
+void pool_end_job(struct pool *self, const struct action *a, double now);
+void pool_pay_owed(struct pool *self, double now);
+
+/* The worker of that number, NULL when there is none. */
+struct hand *pool_hand(struct pool *self, int worker);
+
+/* Workers start, are asked to stop, and are gone. */
+void pool_start_worker(struct pool *self, int worker, double now);
+void pool_stop_worker(struct pool *self, int worker);
+void pool_worker_down(struct pool *self, struct message **letter, double now);
+
+/* Makes sure that the worker knows the code before it gets a job that names it. */
+void pool_send_code(struct pool *self, struct hand *hand, uint64_t code);
+
+/* Breaks into what runs; leaves to themselves the workers that do not end. */
+void pool_interrupt_workers(struct pool *self);
+void pool_abandon_workers(struct pool *self, double now);
+
+/* The pool is freed. */
+void pool_free_hands(struct pool *self);
+
+#endif

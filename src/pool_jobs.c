@@ -1,0 +1,241 @@
+/* pool_jobs.c - a pool's jobs: from MAIL_SUBMIT to the one outcome. Tickets and their letters: see pool_inner.h. */
+#include "address.h"
+#include "mailbox.h"
+#include "order.h"
+#include "pool_inner.h"
+#include "troupe.h"
+
+#include <string.h>
+
+static const double owed_retry = 0.01;
+
+/* Makes the letter the outcome of the ticket's job, and posts it. */
+static void post_outcome(struct pool *self, const struct ticket *t, struct message **letter)
+{
+    struct header *h = message_header(*letter);
+    h->kind = MAIL_RESULT;
+    h->to = t->owner;
+    h->id = t->id;
+    h->slot = t->slot;
+    h->pool = self->id;
+    pool_post(self, letter);
+}
+
+static void copy_failure(struct pool *self, struct message *letter)
+{
+    message_clear_body(letter);
+    if (!self->failure || buffer_append(&letter->bytes, message_body(self->failure), message_body_size(self->failure)))
+        pool_write_error(letter, "no worker could be started");
+    message_header(letter)->flags |= FLAG_ERROR;
+}
+
+/* The outcome of a job that no run has ended. */
+static void write_outcome(struct pool *self, struct message *letter, enum job_end end)
+{
+    message_header(letter)->flags = 0;
+    if (end == JOB_CANCELLED) {
+        pool_write_error(letter, "cancelled");
+        message_header(letter)->flags |= FLAG_CANCELLED;
+    } else if (end == JOB_LOST) {
+        pool_write_error(letter, "lost: the worker that ran the job is gone");
+        message_header(letter)->flags |= FLAG_LOST;
+    } else {
+        copy_failure(self, letter);
+    }
+}
+
+/* True when the ticket is done with. */
+static bool settle(struct pool *self, struct ticket *t)
+{
+    struct message *letter = t->letter ? t->letter : message_new(MAIL_RESULT);
+    t->letter = NULL;
+    if (!letter)
+        return false;
+    write_outcome(self, letter, t->end);
+    post_outcome(self, t, &letter);
+    return true;
+}
+
+void pool_end_job(struct pool *self, const struct action *a, double now)
+{
+    struct ticket *t = a->load;
+    struct message *result = a->result;
+    t->end = (uint8_t)a->end;
+    if (t->flags & FLAG_DISCARD) {
+        message_destroy(&result);
+    } else if (result) {
+        post_outcome(self, t, &result);
+    } else if (!settle(self, t)) {
+        t->next = self->owed;
+        self->owed = t;
+        self->owed_at = now + owed_retry;
+        return;
+    }
+    message_destroy(&t->letter);
+    slab_put(&self->tickets, t);
+}
+
+void pool_pay_owed(struct pool *self, double now)
+{
+    while (self->owed && settle(self, self->owed)) {
+        struct ticket *t = self->owed;
+        self->owed = t->next;
+        slab_put(&self->tickets, t);
+    }
+    self->owed_at = now + owed_retry;
+}
+
+static void read_order(struct message *letter, struct job_spec *spec)
+{
+    struct job_order order;
+    if (!(message_header(letter)->flags & FLAG_ORDER) || message_body_size(letter) < sizeof order)
+        return;
+    letter->bytes.size -= sizeof order;
+    memcpy(&order, letter->bytes.data + letter->bytes.size, sizeof order);
+    spec->priority = order.priority;
+    spec->first = order.first;
+    spec->delay = order.delay;
+    spec->retry = (struct job_retry){order.retries, order.backoff, order.factor, order.max};
+}
+
+static void reject(struct pool *self, struct message **letter, const char *why)
+{
+    struct header *h = message_header(*letter);
+    if (h->flags & FLAG_DISCARD) {
+        message_destroy(letter);
+        return;
+    }
+    h->kind = MAIL_RESULT;
+    h->to = h->from;
+    h->flags = 0;
+    pool_write_error(*letter, why);
+    pool_post(self, letter);
+}
+
+void pool_submit(struct pool *self, struct message **letter, double now)
+{
+    struct header *h = message_header(*letter);
+    struct ticket *t = slab_get(&self->tickets);
+    if (!t) {
+        reject(self, letter, "not enough memory");
+        return;
+    }
+    struct job_spec spec = {.id = h->id, .load = t};
+    read_order(*letter, &spec);
+    *t = (struct ticket){.letter = *letter, .owner = h->from, .id = h->id, .slot = h->slot, .flags = h->flags,
+                         .repeatable = spec.retry.retries != 0};
+    int rc = dispatcher_submit(self->dispatcher, &spec, now);
+    if (rc == 0) {
+        *letter = NULL;
+        return;
+    }
+    slab_put(&self->tickets, t);
+    reject(self, letter, rc == TROUPE_EDEAD ? "the pool is closed" : troupe_strerror(rc));
+}
+
+void pool_hand_out(struct pool *self, const struct action *a, double now)
+{
+    struct ticket *t = a->load;
+    struct hand *hand = pool_hand(self, a->worker);
+    struct message *m = t->repeatable ? message_copy(t->letter) : t->letter;
+    void *dropped = NULL;
+    if (!m) {
+        dispatcher_done(self->dispatcher, a->worker, a->id, false, 0, NULL, &dropped, now);
+        return;
+    }
+    struct header *h = message_header(m);
+    h->kind = MAIL_RUN;
+    h->to = address_make(0, worker_box(hand->worker), 0);
+    h->worker = (uint32_t)a->worker;
+    h->u.number = (int64_t)(intptr_t)t;
+    if (h->flags & FLAG_CODE)
+        pool_send_code(self, hand, h->code);
+    if (mailbox_post(self->house.mailbox, &m) == 0) {
+        if (!t->repeatable)
+            t->letter = NULL;
+        return;
+    }
+    if (t->repeatable)
+        message_destroy(&m);
+    dispatcher_done(self->dispatcher, a->worker, a->id, false, 0, NULL, &dropped, now);
+}
+
+void pool_job_done(struct pool *self, struct message **letter, double now)
+{
+    struct header *h = message_header(*letter);
+    void *dropped = NULL;
+    double ran = h->u.seconds;
+    int rc = dispatcher_done(self->dispatcher, (int)h->worker, h->id, !(h->flags & FLAG_ERROR), ran, *letter, &dropped, now);
+    if (rc)
+        return; /* a worker that was given up speaks again */
+    *letter = NULL;
+    struct message *m = dropped;
+    message_destroy(&m);
+}
+
+static bool any_run(const struct message *m, void *context)
+{
+    (void)context;
+    return message_header(m)->kind == MAIL_RUN;
+}
+
+static bool this_run(const struct message *m, void *context)
+{
+    const struct header *h = message_header(m);
+    return h->kind == MAIL_RUN && h->id == *(const uint64_t *)context;
+}
+
+/* A letter that no worker has looked at goes back to its ticket. */
+static void put_back(struct message *m)
+{
+    struct ticket *t = (struct ticket *)(intptr_t)message_header(m)->u.number;
+    if (t->repeatable)
+        message_destroy(&m);
+    else
+        t->letter = m;
+}
+
+void pool_recall(struct pool *self, int worker, double now)
+{
+    struct hand *hand = pool_hand(self, worker);
+    struct message *list = mailbox_recall(self->house.mailbox, worker_box(hand->worker), any_run, NULL);
+    while (list) {
+        struct message *m = list;
+        list = m->next;
+        uint64_t id = message_header(m)->id;
+        put_back(m);
+        dispatcher_returned(self->dispatcher, worker, id, now);
+    }
+    dispatcher_recall_done(self->dispatcher, worker, now);
+}
+
+/* True when the job was still in some worker's tray. */
+static bool take_from_tray(struct pool *self, uint64_t id)
+{
+    for (int i = 0; i < self->hand_count; i++) {
+        struct worker *w = self->hands[i].worker;
+        struct message *m = w ? mailbox_recall(self->house.mailbox, worker_box(w), this_run, &id) : NULL;
+        if (m) {
+            put_back(m);
+            return true;
+        }
+    }
+    return false;
+}
+
+void pool_cancel(struct pool *self, struct message **letter, double now)
+{
+    uint64_t id = message_header(*letter)->id;
+    bool unbegun = false;
+    if (id == 0) {
+        dispatcher_cancel_pending(self->dispatcher, now);
+        unbegun = true;
+    } else {
+        enum cancel_answer a = dispatcher_cancel(self->dispatcher, id, now);
+        unbegun = a == CANCEL_ENDED;
+        if (a == CANCEL_HANDED && take_from_tray(self, id))
+            unbegun = dispatcher_withdraw(self->dispatcher, id, now) == 0;
+    }
+    pool_answer_boolean(self, letter, unbegun);
+}
+

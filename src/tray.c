@@ -1,0 +1,250 @@
+/* tray.c - trays and the table of boxes.
+ *
+ *     idle --put--> told --take_all, or take_one from an empty tray--> idle
+ *     any  --box_release--> closed          any --tray_leave--> left; freed by its receiver once idle
+ *
+ * Invariants:
+ *  1. a tray with letters in it is told, closed (then it is empty), or left;
+ *  2. a tray stands in its box's list exactly while the box is open and the tray has not been unlinked by its last user;
+ *  3. locks: the table's before a tray's, never the other way round;
+ *  4. a tray is freed by whoever finds that both ends let go: its sender, when it leaves an idle or closed one; its
+ *     receiver, when it finds one that was left empty; or the release of its box.
+ */
+#include "tray.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+
+#include "troupe.h"
+
+struct tray {
+    pthread_mutex_t lock;
+    struct message *head, *tail;
+    bool told;
+    bool closed; /* the receiver let go */
+    bool left;   /* the sender let go */
+    uint16_t box;
+    struct tray *prev, *next; /* in the box's list; under the table's lock */
+};
+
+static struct {
+    pthread_mutex_t lock;
+    uint16_t cursor; /* where the search for a free box goes on: numbers are used again as late as can be */
+    struct {
+        uint32_t generation;
+        bool open;
+        struct tray *trays;
+    } box[BOX_COUNT];
+} table = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+static _Atomic uint32_t bells[BOX_COUNT];
+
+void box_ring(uint16_t box)
+{
+    atomic_fetch_add_explicit(&bells[box], 1, memory_order_release);
+}
+
+uint32_t box_bell(uint16_t box)
+{
+    return atomic_load_explicit(&bells[box], memory_order_acquire);
+}
+
+static int find_free(void)
+{
+    for (int i = 0; i < BOX_COUNT; i++) {
+        uint16_t box = (uint16_t)(table.cursor + 1 + i);
+        if (box != 0 && !table.box[box].open)
+            return box;
+    }
+    return TROUPE_ELIMIT;
+}
+
+int box_claim(int wanted, uint32_t *generation)
+{
+    pthread_mutex_lock(&table.lock);
+    int box = wanted >= 0 ? wanted : find_free();
+    if (box >= 0 && table.box[box].open)
+        box = TROUPE_ELIMIT;
+    if (box >= 0) {
+        if (wanted < 0)
+            table.cursor = (uint16_t)box;
+        table.box[box].open = true;
+        *generation = ++table.box[box].generation;
+    }
+    pthread_mutex_unlock(&table.lock);
+    return box;
+}
+
+static void tray_free(struct tray *self)
+{
+    message_destroy_list(&self->head);
+    pthread_mutex_destroy(&self->lock);
+    free(self);
+}
+
+void box_release(uint16_t box)
+{
+    pthread_mutex_lock(&table.lock);
+    table.box[box].open = false;
+    struct tray *list = table.box[box].trays;
+    table.box[box].trays = NULL;
+    while (list) {
+        struct tray *t = list;
+        list = t->next;
+        pthread_mutex_lock(&t->lock);
+        t->closed = true;
+        struct message *letters = t->head;
+        t->head = t->tail = NULL;
+        bool last = t->left;
+        pthread_mutex_unlock(&t->lock);
+        message_destroy_list(&letters);
+        if (last)
+            tray_free(t);
+    }
+    pthread_mutex_unlock(&table.lock);
+}
+
+int tray_connect(struct tray **out, uint16_t box, uint32_t *generation)
+{
+    struct tray *t = calloc(1, sizeof *t);
+    if (!t)
+        return TROUPE_ENOMEM;
+    pthread_mutex_init(&t->lock, NULL);
+    t->box = box;
+    pthread_mutex_lock(&table.lock);
+    bool open = table.box[box].open;
+    if (open) {
+        t->next = table.box[box].trays;
+        if (t->next)
+            t->next->prev = t;
+        table.box[box].trays = t;
+        *generation = table.box[box].generation;
+    }
+    pthread_mutex_unlock(&table.lock);
+    if (!open) {
+        tray_free(t);
+        return TROUPE_EDEAD;
+    }
+    *out = t;
+    return 0;
+}
+
+int tray_put(struct tray *self, struct message *m, bool *tell)
+{
+    pthread_mutex_lock(&self->lock);
+    bool closed = self->closed;
+    if (!closed) {
+        m->next = NULL;
+        if (self->tail)
+            self->tail->next = m;
+        else
+            self->head = m;
+        self->tail = m;
+        *tell = !self->told;
+        self->told = true;
+    }
+    pthread_mutex_unlock(&self->lock);
+    return closed ? TROUPE_EDEAD : 0;
+}
+
+static bool is_this(const struct message *m, void *context)
+{
+    return m == context;
+}
+
+void tray_unput(struct tray *self, struct message *m)
+{
+    tray_recall(self, is_this, m);
+    pthread_mutex_lock(&self->lock);
+    self->told = false;
+    pthread_mutex_unlock(&self->lock);
+}
+
+struct message *tray_recall(struct tray *self, bool (*want)(const struct message *, void *), void *context)
+{
+    struct message *taken = NULL, **end = &taken;
+    pthread_mutex_lock(&self->lock);
+    struct message **link = &self->head, *last = NULL;
+    while (*link) {
+        struct message *m = *link;
+        if (want(m, context)) {
+            *link = m->next;
+            m->next = NULL;
+            *end = m;
+            end = &m->next;
+        } else {
+            last = m;
+            link = &m->next;
+        }
+    }
+    self->tail = last;
+    pthread_mutex_unlock(&self->lock);
+    return taken;
+}
+
+/* Takes the tray out of its box's list. Under the table's lock. */
+static void unlink_tray(struct tray *self)
+{
+    if (self->prev)
+        self->prev->next = self->next;
+    else
+        table.box[self->box].trays = self->next;
+    if (self->next)
+        self->next->prev = self->prev;
+}
+
+void tray_leave(struct tray *self)
+{
+    pthread_mutex_lock(&table.lock);
+    pthread_mutex_lock(&self->lock);
+    self->left = true;
+    bool closed = self->closed, last = closed || !self->told;
+    pthread_mutex_unlock(&self->lock);
+    if (last && !closed)
+        unlink_tray(self);
+    pthread_mutex_unlock(&table.lock);
+    if (last)
+        tray_free(self);
+}
+
+/* The receiver has found an idle tray whose sender is gone. */
+static void retire(struct tray *self)
+{
+    pthread_mutex_lock(&table.lock);
+    unlink_tray(self);
+    pthread_mutex_unlock(&table.lock);
+    tray_free(self);
+}
+
+struct message *tray_take_all(struct tray *self)
+{
+    pthread_mutex_lock(&self->lock);
+    struct message *letters = self->head;
+    self->head = self->tail = NULL;
+    self->told = false;
+    bool left = self->left;
+    pthread_mutex_unlock(&self->lock);
+    if (left)
+        retire(self);
+    return letters;
+}
+
+struct message *tray_take_one(struct tray *self)
+{
+    pthread_mutex_lock(&self->lock);
+    struct message *m = self->head;
+    if (m) {
+        self->head = m->next;
+        if (!self->head)
+            self->tail = NULL;
+        m->next = NULL;
+    } else {
+        self->told = false;
+    }
+    bool done = !m && self->left;
+    pthread_mutex_unlock(&self->lock);
+    if (done)
+        retire(self);
+    return m;
+}

@@ -1,0 +1,54 @@
+/* tray.h - letters on their way from one sender to one box, and the list of boxes that trays may be sent to.
+ *
+ * A tray has two ends: its sender's and its receiver's. Either may let go first. Any thread may call
+ * tray_connect and the box functions; each other function says whose it is.
+ */
+#ifndef TRAY_H
+#define TRAY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "message.h"
+
+struct tray;
+
+enum { BOX_COUNT = 65536 };
+
+/* Marks a free box as open; `wanted` -1: any but 0. Its number, or TROUPE_ELIMIT when it is taken or none is free.
+ * *generation tells this opening from earlier ones of the same number. */
+int box_claim(int wanted, uint32_t *generation);
+
+/* The box is gone: its trays are closed, what is in them is freed. */
+void box_release(uint16_t box);
+
+/* Wakes whoever watches the box's bell. */
+void box_ring(uint16_t box);
+
+/* Changes whenever the box was rung. */
+uint32_t box_bell(uint16_t box);
+
+/* A new tray to the box, held by both ends; the generation of the box in *generation.
+ * 0, TROUPE_EDEAD when it is not open, TROUPE_ENOMEM. */
+int tray_connect(struct tray **out, uint16_t box, uint32_t *generation);
+
+/* Sender: puts a letter in. 0, or TROUPE_EDEAD when the box is gone, then the letter stays the caller's.
+ * *tell is true when the receiver must be told of the tray. */
+int tray_put(struct tray *self, struct message *m, bool *tell);
+
+/* Sender: the receiver could not be told; the letter just put comes out again. */
+void tray_unput(struct tray *self, struct message *m);
+
+/* Sender: takes out what `want` is true for, in order. */
+struct message *tray_recall(struct tray *self, bool (*want)(const struct message *, void *), void *context);
+
+/* Sender: lets go. What is in the tray and was told of still arrives. */
+void tray_leave(struct tray *self);
+
+/* Receiver, told of the tray: all letters, in order; the next put tells again. May free the tray. */
+struct message *tray_take_all(struct tray *self);
+
+/* Receiver, told of the tray: its first letter. NULL: it was empty, the next put tells again, and the tray may be gone. */
+struct message *tray_take_one(struct tray *self);
+
+#endif

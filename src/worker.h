@@ -1,0 +1,39 @@
+/* worker.h - a thread that owns one vm and runs jobs in it.
+ *
+ * Made, interrupted and joined by the node's thread; everything else happens on its own.
+ */
+#ifndef WORKER_H
+#define WORKER_H
+
+#include <stdint.h>
+
+#include "vm.h"
+
+struct ear;
+struct message;
+struct worker;
+
+struct worker_options {
+    const char *name; /* of the thread */
+    uint32_t pool;
+    uint32_t number;            /* the dispatcher's; travels in MAIL_UP and MAIL_DOWN */
+    const struct message *init; /* its body is a call to make before the first job; NULL: none. Copied */
+    struct vm_options vm;       /* its strings stay the caller's and live as long as the worker */
+    void (*attach)(lua_State *L, struct ear *ear); /* the floor above: tells the vm of its ear; run under a pcall */
+};
+
+/* Opens the worker's box and starts its thread, which posts MAIL_UP or MAIL_DOWN to the node. 0 or a status. */
+int worker_start(struct worker **out, const struct worker_options *options);
+
+uint16_t worker_box(const struct worker *self);
+
+/* Breaks into the job, if that is what the worker runs (0: into whatever it runs), until it has ended. */
+void worker_interrupt(struct worker *self, uint64_t job);
+
+/* After MAIL_DOWN, or to wait for it: 0 and the pointer nulled, or TROUPE_ETIMEDOUT. */
+int worker_join(struct worker **self, double timeout);
+
+/* A worker that does not end: it is left to itself and frees what it has when it does. Nulls. */
+void worker_abandon(struct worker **self);
+
+#endif

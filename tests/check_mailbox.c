@@ -1,0 +1,331 @@
+/* check_mailbox.c - letters arrive: each once, in order per sender, or their sender is told that the box is gone. */
+#include <pthread.h>
+#include <stdlib.h>
+
+#include <check.h>
+
+#include "address.h"
+#include "clock.h"
+#include "mailbox.h"
+#include "troupe.h"
+
+enum { MANY = 20000, SENDERS = 4 };
+
+static struct message *letter_to(uint16_t box, uint64_t id)
+{
+    struct message *m = message_new(MAIL_RUN);
+    ck_assert_ptr_nonnull(m);
+    message_header(m)->to = address_make(0, box, 0);
+    message_header(m)->id = id;
+    return m;
+}
+
+static struct mailbox *opened(void)
+{
+    struct mailbox *m;
+    ck_assert_int_eq(mailbox_open(&m, MAILBOX_ANY), 0);
+    return m;
+}
+
+static void post(struct mailbox *from, uint16_t box, uint64_t id)
+{
+    struct message *m = letter_to(box, id);
+    ck_assert_int_eq(mailbox_post(from, &m), 0);
+    ck_assert_ptr_null(m);
+}
+
+/* The id of the next letter; waits for it. */
+static uint64_t next_id(struct mailbox *box)
+{
+    struct message *m;
+    while (!(m = mailbox_take(box)))
+        ck_assert_int_eq(mailbox_wait(box, 30, true), 0);
+    uint64_t id = message_header(m)->id;
+    message_destroy(&m);
+    return id;
+}
+
+START_TEST(a_letter_to_another_box_arrives_with_its_body)
+{
+    struct mailbox *a = opened(), *b = opened();
+    struct message *m = letter_to(mailbox_box(b), 7);
+    for (int i = 0; i < 1000; i++)
+        ck_assert_int_eq(buffer_append(&m->bytes, "0123456789", 10), 0);
+    ck_assert_int_eq(mailbox_post(a, &m), 0);
+    ck_assert_int_eq(mailbox_wait(b, 30, false), 0);
+    m = mailbox_take(b);
+    ck_assert_ptr_nonnull(m);
+    ck_assert_uint_eq(message_header(m)->id, 7);
+    ck_assert_uint_eq(message_body_size(m), 10000);
+    ck_assert_mem_eq(message_body(m) + 9990, "0123456789", 10);
+    message_destroy(&m);
+    mailbox_close(&a);
+    mailbox_close(&b);
+}
+END_TEST
+
+START_TEST(a_letter_to_its_own_box_arrives)
+{
+    struct mailbox *a = opened();
+    post(a, mailbox_box(a), 1);
+    post(a, mailbox_box(a), 2);
+    ck_assert_uint_eq(next_id(a), 1);
+    ck_assert_uint_eq(next_id(a), 2);
+    ck_assert_ptr_null(mailbox_take(a));
+    mailbox_close(&a);
+}
+END_TEST
+
+START_TEST(waiting_at_an_empty_box_times_out_and_not_early)
+{
+    struct mailbox *a = opened();
+    ck_assert_ptr_null(mailbox_take(a));
+    double start = clock_now();
+    ck_assert_int_eq(mailbox_wait(a, 0.02, true), TROUPE_ETIMEDOUT);
+    ck_assert(clock_now() - start >= 0.02);
+    ck_assert_int_eq(mailbox_wait(a, 0, false), TROUPE_ETIMEDOUT);
+    mailbox_close(&a);
+}
+END_TEST
+
+START_TEST(a_box_that_was_closed_is_dead_to_old_and_new_senders)
+{
+    struct mailbox *a = opened(), *b = opened(), *c = opened();
+    uint16_t box = mailbox_box(b);
+    post(a, box, 1);
+    mailbox_close(&b);
+    struct message *m = letter_to(box, 2);
+    ck_assert_int_eq(mailbox_post(a, &m), TROUPE_EDEAD);
+    ck_assert_ptr_nonnull(m);
+    ck_assert_int_eq(mailbox_post(c, &m), TROUPE_EDEAD);
+    message_destroy(&m);
+    mailbox_close(&a);
+    mailbox_close(&c);
+}
+END_TEST
+
+START_TEST(a_number_used_again_reaches_the_new_box_only)
+{
+    struct mailbox *a = opened(), *b = NULL;
+    for (int i = 0; i < 3; i++) {
+        ck_assert_int_eq(mailbox_open(&b, MAILBOX_NODE), 0);
+        post(a, MAILBOX_NODE, (uint64_t)i);
+        ck_assert_uint_eq(next_id(b), (uint64_t)i);
+        post(a, MAILBOX_NODE, 99); /* dies with the box */
+        mailbox_close(&b);
+    }
+    mailbox_close(&a);
+}
+END_TEST
+
+START_TEST(the_nodes_box_is_opened_once_at_a_time)
+{
+    struct mailbox *a, *b = NULL;
+    ck_assert_int_eq(mailbox_open(&a, MAILBOX_NODE), 0);
+    ck_assert_int_eq(mailbox_open(&b, MAILBOX_NODE), TROUPE_ELIMIT);
+    mailbox_close(&a);
+}
+END_TEST
+
+START_TEST(what_a_sender_posted_arrives_after_it_closed)
+{
+    struct mailbox *a = opened(), *b = opened();
+    for (uint64_t i = 0; i < 100; i++)
+        post(a, mailbox_box(b), i);
+    mailbox_close(&a);
+    for (uint64_t i = 0; i < 100; i++)
+        ck_assert_uint_eq(next_id(b), i);
+    ck_assert_ptr_null(mailbox_take(b));
+    mailbox_close(&b);
+}
+END_TEST
+
+static bool is_odd(const struct message *m, void *context)
+{
+    (void)context;
+    return message_header(m)->id % 2 == 1;
+}
+
+START_TEST(letters_not_yet_taken_out_can_be_taken_back)
+{
+    struct mailbox *a = opened(), *b = opened();
+    mailbox_set_single(b);
+    for (uint64_t i = 1; i <= 6; i++)
+        post(a, mailbox_box(b), i);
+    ck_assert_uint_eq(next_id(b), 1);
+    struct message *back = mailbox_recall(a, mailbox_box(b), is_odd, NULL);
+    ck_assert_uint_eq(message_header(back)->id, 3);
+    ck_assert_uint_eq(message_header(back->next)->id, 5);
+    ck_assert_ptr_null(back->next->next);
+    message_destroy_list(&back);
+    post(a, mailbox_box(b), 7);
+    ck_assert_uint_eq(next_id(b), 2);
+    ck_assert_uint_eq(next_id(b), 4);
+    ck_assert_uint_eq(next_id(b), 6);
+    ck_assert_uint_eq(next_id(b), 7);
+    ck_assert_ptr_null(mailbox_take(b));
+    mailbox_close(&a);
+    mailbox_close(&b);
+}
+END_TEST
+
+START_TEST(nothing_is_taken_back_from_a_box_never_written_to)
+{
+    struct mailbox *a = opened(), *b = opened();
+    ck_assert_ptr_null(mailbox_recall(a, mailbox_box(b), is_odd, NULL));
+    mailbox_close(&a);
+    mailbox_close(&b);
+}
+END_TEST
+
+struct sender {
+    pthread_t thread;
+    uint16_t box;
+    uint64_t number;
+};
+
+static void *send_many(void *arg)
+{
+    struct sender *s = arg;
+    struct mailbox *own = opened();
+    for (uint64_t i = 0; i < MANY; i++)
+        post(own, s->box, s->number << 32 | i);
+    mailbox_close(&own);
+    message_release_cache();
+    return NULL;
+}
+
+/* All senders at once; each one's letters must come in order, none twice, none missing. */
+static void receive_from_all(bool single)
+{
+    struct mailbox *own = opened();
+    struct sender senders[SENDERS];
+    uint64_t next[SENDERS] = {0};
+    if (single)
+        mailbox_set_single(own);
+    for (unsigned i = 0; i < SENDERS; i++) {
+        senders[i] = (struct sender){.box = mailbox_box(own), .number = i};
+        ck_assert_int_eq(pthread_create(&senders[i].thread, NULL, send_many, &senders[i]), 0);
+    }
+    for (int n = 0; n < SENDERS * MANY; n++) {
+        uint64_t id = next_id(own);
+        ck_assert_uint_lt(id >> 32, SENDERS);
+        ck_assert_uint_eq(id & 0xffffffff, next[id >> 32]++);
+    }
+    for (int i = 0; i < SENDERS; i++)
+        pthread_join(senders[i].thread, NULL);
+    ck_assert_ptr_null(mailbox_take(own));
+    mailbox_close(&own);
+}
+
+START_TEST(many_senders_keep_their_order)
+{
+    receive_from_all(false);
+}
+END_TEST
+
+START_TEST(many_senders_keep_their_order_letter_by_letter)
+{
+    receive_from_all(true);
+}
+END_TEST
+
+static void *echo(void *arg)
+{
+    struct mailbox *own = *(struct mailbox **)arg;
+    for (;;) {
+        struct message *m = mailbox_take(own);
+        if (!m) {
+            mailbox_wait(own, 30, false);
+            continue;
+        }
+        struct header *h = message_header(m);
+        h->to = h->from;
+        bool last = h->id == MANY;
+        if (mailbox_post(own, &m))
+            message_destroy(&m);
+        if (last)
+            break;
+    }
+    mailbox_close(&own);
+    message_release_cache();
+    return NULL;
+}
+
+START_TEST(no_wake_up_is_lost_in_a_long_exchange)
+{
+    struct mailbox *a = opened(), *b = opened();
+    uint16_t box = mailbox_box(b);
+    pthread_t thread;
+    ck_assert_int_eq(pthread_create(&thread, NULL, echo, &b), 0);
+    for (uint64_t i = 1; i <= MANY; i++) {
+        struct message *m = letter_to(box, i);
+        message_header(m)->from = address_make(0, mailbox_box(a), 0);
+        ck_assert_int_eq(mailbox_post(a, &m), 0);
+        ck_assert_uint_eq(next_id(a), i);
+    }
+    pthread_join(thread, NULL);
+    mailbox_close(&a);
+}
+END_TEST
+
+/* A box that closes while others write to it: each letter arrives or is refused, and nothing leaks. */
+static void *send_until_dead(void *arg)
+{
+    struct sender *s = arg;
+    struct mailbox *own = opened();
+    int rc = 0;
+    while (rc == 0) {
+        struct message *m = letter_to(s->box, 1);
+        rc = mailbox_post(own, &m);
+        message_destroy(&m);
+    }
+    ck_assert_int_eq(rc, TROUPE_EDEAD);
+    mailbox_close(&own);
+    message_release_cache();
+    return NULL;
+}
+
+START_TEST(a_box_may_close_while_others_write_to_it)
+{
+    for (int round = 0; round < 20; round++) {
+        struct mailbox *own = opened();
+        struct sender senders[SENDERS];
+        for (unsigned i = 0; i < SENDERS; i++) {
+            senders[i] = (struct sender){.box = mailbox_box(own)};
+            ck_assert_int_eq(pthread_create(&senders[i].thread, NULL, send_until_dead, &senders[i]), 0);
+        }
+        for (int n = 0; n < 100; n++)
+            next_id(own);
+        mailbox_close(&own);
+        for (int i = 0; i < SENDERS; i++)
+            pthread_join(senders[i].thread, NULL);
+    }
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("mailbox");
+    TCase *c = tcase_create("mailbox");
+    tcase_set_timeout(c, 120);
+    tcase_add_test(c, a_letter_to_another_box_arrives_with_its_body);
+    tcase_add_test(c, a_letter_to_its_own_box_arrives);
+    tcase_add_test(c, waiting_at_an_empty_box_times_out_and_not_early);
+    tcase_add_test(c, a_box_that_was_closed_is_dead_to_old_and_new_senders);
+    tcase_add_test(c, a_number_used_again_reaches_the_new_box_only);
+    tcase_add_test(c, the_nodes_box_is_opened_once_at_a_time);
+    tcase_add_test(c, what_a_sender_posted_arrives_after_it_closed);
+    tcase_add_test(c, letters_not_yet_taken_out_can_be_taken_back);
+    tcase_add_test(c, nothing_is_taken_back_from_a_box_never_written_to);
+    tcase_add_test(c, many_senders_keep_their_order);
+    tcase_add_test(c, many_senders_keep_their_order_letter_by_letter);
+    tcase_add_test(c, no_wake_up_is_lost_in_a_long_exchange);
+    tcase_add_test(c, a_box_may_close_while_others_write_to_it);
+    suite_add_tcase(s, c);
+    SRunner *runner = srunner_create(s);
+    srunner_run_all(runner, CK_ENV);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
