@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "job.h"
+#include "job_record.h"
 
 enum { CREDIT_LIMIT = 1023, CREDIT_DEFAULT = 256 };
 
@@ -67,7 +67,13 @@ void crew_release(struct crew *self);
 int crew_resize(struct crew *self, int limit);
 
 /* The worker of that number; NULL: there is none. */
-struct worker *crew_find(const struct crew *self, int number);
+static inline struct worker *crew_find(const struct crew *self, int number)
+{
+    if (number < 1 || number > self->size)
+        return NULL;
+    struct worker *worker = self->workers[number - 1];
+    return worker->state == WORKER_VACANT ? NULL : worker;
+}
 
 /* May one more be started? crew_start then makes it. */
 bool crew_has_room(const struct crew *self);
@@ -78,8 +84,15 @@ void crew_stop(struct crew *self, struct worker *worker);
 void crew_down(struct crew *self, struct worker *worker);
 
 /* The idle worker that was busy last, or longest ago; NULL: none is idle. */
-struct worker *crew_warmest(const struct crew *self);
-struct worker *crew_coldest(const struct crew *self);
+static inline struct worker *crew_warmest(const struct crew *self)
+{
+    return self->hands[0].head;
+}
+
+static inline struct worker *crew_coldest(const struct crew *self)
+{
+    return self->hands[0].tail;
+}
 
 /* A worker that has jobs and may get one more in advance; NULL: none. A worker silent for too long is passed over
  * until it reports. */

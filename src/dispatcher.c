@@ -19,38 +19,30 @@
  */
 #include "dispatcher.h"
 
-#include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 
 #include "dispatcher_inner.h"
 #include "troupe.h"
 
-static void advance(struct dispatcher *self, double now)
-{
-    if (now > self->now)
-        self->now = now;
-}
-
 static struct job *job_of(struct heap_node *due)
 {
     return ((struct job_rare *)due)->job;
 }
 
-static void enqueue(struct dispatcher *self, struct job *job)
+void dispatcher_enqueue(struct dispatcher *self, struct job *job)
 {
     self->start_failed = false;
     job_queue_push(&self->queue, job);
 }
 
-static void delay(struct dispatcher *self, struct job *job, double seconds)
+void dispatcher_delay(struct dispatcher *self, struct job *job, double seconds)
 {
     job->state = JOB_DELAYED;
     heap_push(&self->delayed, &job->rare->due, self->now + seconds);
 }
 
-/* The job is in no place any more. */
-static void end(struct dispatcher *self, struct job *job, enum job_end how, void *result)
+void dispatcher_end(struct dispatcher *self, struct job *job, enum job_end how, void *result)
 {
     id_map_remove(&self->live, job->id);
     job_queue_leave(&self->queue, job);
@@ -60,10 +52,11 @@ static void end(struct dispatcher *self, struct job *job, enum job_end how, void
     self->ends[how]++;
 }
 
-static void leave_hand(struct dispatcher *self, struct worker *worker, struct job *job)
+void dispatcher_end_queued(struct dispatcher *self, enum job_end how)
 {
-    crew_take(&self->crew, worker, job, self->now);
-    self->handed--;
+    struct job *job;
+    while ((job = job_queue_pop(&self->queue)))
+        dispatcher_end(self, job, how, NULL);
 }
 
 /* Out of the heap or the queue, to its end. */
@@ -73,47 +66,7 @@ static void end_waiting(struct dispatcher *self, struct job *job, enum job_end h
         heap_remove(&self->delayed, &job->rare->due);
     else
         job_queue_remove(&self->queue, job);
-    end(self, job, how, NULL);
-}
-
-static void end_queued(struct dispatcher *self, enum job_end how)
-{
-    struct job *job;
-    while ((job = job_queue_pop(&self->queue)))
-        end(self, job, how, NULL);
-}
-
-/* Its worker had not begun it; it has left the hand. */
-static void put_back(struct dispatcher *self, struct job *job)
-{
-    if (job->cancelled || self->soon)
-        end(self, job, JOB_CANCELLED, NULL);
-    else
-        job_queue_restore(&self->queue, job);
-}
-
-/* Runs it once more after a run that failed or was lost, unless its retries are used up or nobody wants it. */
-static bool try_again(struct dispatcher *self, struct job *job)
-{
-    if (job->cancelled || self->soon || !job_may_retry(job))
-        return false;
-    double wait = job_next_wait(job);
-    self->retried++;
-    if (wait > 0)
-        delay(self, job, wait);
-    else
-        enqueue(self, job);
-    return true;
-}
-
-/* The job in the worker's hand; NULL when it has no such job. Mostly it is the first there. */
-static struct job *find_handed(struct dispatcher *self, const struct worker *worker, uint64_t id)
-{
-    struct job *job = worker->jobs.head;
-    if (job && job->id == id)
-        return job;
-    job = id_map_find(&self->live, id);
-    return job && job->state == JOB_HANDED && job->worker == (uint32_t)worker->number ? job : NULL;
+    dispatcher_end(self, job, how, NULL);
 }
 
 int dispatcher_new(struct dispatcher **out, const struct dispatcher_options *options)
@@ -195,7 +148,7 @@ static int new_job(struct dispatcher *self, const struct job_spec *spec, struct 
 int dispatcher_submit(struct dispatcher *self, const struct job_spec *spec, double now)
 {
     struct job *job;
-    advance(self, now);
+    dispatcher_advance(self, now);
     if (self->closing)
         return TROUPE_EDEAD;
     if (!spec->id)
@@ -210,15 +163,15 @@ int dispatcher_submit(struct dispatcher *self, const struct job_spec *spec, doub
         return rc;
     }
     if (spec->delay > 0)
-        delay(self, job, spec->delay);
+        dispatcher_delay(self, job, spec->delay);
     else
-        enqueue(self, job);
+        dispatcher_enqueue(self, job);
     return 0;
 }
 
 enum cancel_answer dispatcher_cancel(struct dispatcher *self, uint64_t id, double now)
 {
-    advance(self, now);
+    dispatcher_advance(self, now);
     struct job *job = id_map_find(&self->live, id);
     if (!job)
         return CANCEL_UNKNOWN;
@@ -232,119 +185,16 @@ enum cancel_answer dispatcher_cancel(struct dispatcher *self, uint64_t id, doubl
 
 void dispatcher_cancel_pending(struct dispatcher *self, double now)
 {
-    advance(self, now);
-    end_queued(self, JOB_CANCELLED);
+    dispatcher_advance(self, now);
+    dispatcher_end_queued(self, JOB_CANCELLED);
     struct heap_node *due;
     while ((due = heap_top(&self->delayed)))
         end_waiting(self, job_of(due), JOB_CANCELLED);
 }
 
-int dispatcher_done(struct dispatcher *self, int worker, uint64_t id, bool ok, double ran, void *result, void **dropped,
-                    double now)
-{
-    advance(self, now);
-    *dropped = NULL;
-    struct worker *found = crew_find(&self->crew, worker);
-    struct job *job = found ? find_handed(self, found, id) : NULL;
-    if (!job)
-        return TROUPE_EINVAL;
-    leave_hand(self, found, job);
-    crew_measure(&self->crew, found, ran, self->now);
-    job_count_attempt(job);
-    if (!ok && try_again(self, job))
-        *dropped = result;
-    else
-        end(self, job, ok ? JOB_FINISHED : JOB_FAILED, result);
-    return 0;
-}
-
-int dispatcher_returned(struct dispatcher *self, int worker, uint64_t id, double now)
-{
-    advance(self, now);
-    struct worker *found = crew_find(&self->crew, worker);
-    struct job *job = found ? find_handed(self, found, id) : NULL;
-    if (!job)
-        return TROUPE_EINVAL;
-    leave_hand(self, found, job);
-    put_back(self, job);
-    return 0;
-}
-
-int dispatcher_recall_done(struct dispatcher *self, int worker, double now)
-{
-    advance(self, now);
-    struct worker *found = crew_find(&self->crew, worker);
-    if (!found)
-        return TROUPE_EINVAL;
-    crew_answer(&self->crew, found);
-    return 0;
-}
-
-int dispatcher_withdraw(struct dispatcher *self, uint64_t id, double now)
-{
-    advance(self, now);
-    struct job *job = id_map_find(&self->live, id);
-    if (!job || job->state != JOB_HANDED)
-        return TROUPE_EINVAL;
-    leave_hand(self, crew_find(&self->crew, (int)job->worker), job);
-    end(self, job, JOB_CANCELLED, NULL);
-    return 0;
-}
-
-int dispatcher_worker_up(struct dispatcher *self, int worker, double now)
-{
-    advance(self, now);
-    struct worker *found = crew_find(&self->crew, worker);
-    if (!found || found->state != WORKER_STARTING)
-        return TROUPE_EINVAL;
-    self->start_failed = false;
-    crew_up(&self->crew, found, self->now);
-    return 0;
-}
-
-/* Takes the hand of a lost worker apart, the last job first, so that each goes back in front of the one before. */
-static void lose_hand(struct dispatcher *self, struct worker *worker)
-{
-    struct job *job;
-    while ((job = worker->jobs.tail)) {
-        bool begun = job == worker->jobs.head;
-        leave_hand(self, worker, job);
-        if (!begun) {
-            put_back(self, job);
-            continue;
-        }
-        job_count_attempt(job);
-        if (!try_again(self, job))
-            end(self, job, JOB_LOST, NULL);
-    }
-}
-
-int dispatcher_worker_down(struct dispatcher *self, int worker, bool failed, double now)
-{
-    advance(self, now);
-    struct worker *found = crew_find(&self->crew, worker);
-    if (!found)
-        return TROUPE_EINVAL;
-    bool never_up = found->state == WORKER_STARTING;
-    lose_hand(self, found);
-    crew_down(&self->crew, found);
-    if (never_up && failed) {
-        self->start_failed = true;
-        if (self->crew.alive == 0)
-            end_queued(self, JOB_FAILED);
-    }
-    return 0;
-}
-
-int dispatcher_resize(struct dispatcher *self, int workers, double now)
-{
-    advance(self, now);
-    return crew_resize(&self->crew, workers);
-}
-
 void dispatcher_pause(struct dispatcher *self, bool paused, double now)
 {
-    advance(self, now);
+    dispatcher_advance(self, now);
     if (self->closing || paused == self->paused)
         return;
     self->paused = paused;
@@ -354,7 +204,7 @@ void dispatcher_pause(struct dispatcher *self, bool paused, double now)
 
 void dispatcher_close(struct dispatcher *self, bool soon, double now)
 {
-    advance(self, now);
+    dispatcher_advance(self, now);
     self->closing = true;
     self->paused = false;
     if (!soon || self->soon)
@@ -366,11 +216,11 @@ void dispatcher_close(struct dispatcher *self, bool soon, double now)
 
 void dispatcher_tick(struct dispatcher *self, double now)
 {
-    advance(self, now);
+    dispatcher_advance(self, now);
     struct heap_node *due;
     while ((due = heap_top(&self->delayed)) && due->key <= self->now) {
         heap_remove(&self->delayed, due);
-        enqueue(self, job_of(due));
+        dispatcher_enqueue(self, job_of(due));
     }
 }
 

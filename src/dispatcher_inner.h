@@ -1,4 +1,5 @@
-/* dispatcher_inner.h - what dispatcher.c (events in) and dispatcher_next.c (actions out) share. */
+/* dispatcher_inner.h - what dispatcher.c, dispatcher_worker.c (events in) and dispatcher_next.c (actions out)
+ * share. */
 #ifndef DISPATCHER_INNER_H
 #define DISPATCHER_INNER_H
 
@@ -30,5 +31,22 @@ struct dispatcher {
     uint64_t ends[JOB_LOST + 1];
     uint64_t retried;
 };
+
+/* The time of an event; it never runs backwards. */
+static inline void dispatcher_advance(struct dispatcher *self, double now)
+{
+    if (now > self->now)
+        self->now = now;
+}
+
+/* The job, in no place now, waits for a worker, or first for so many seconds. */
+void dispatcher_enqueue(struct dispatcher *self, struct job *job);
+void dispatcher_delay(struct dispatcher *self, struct job *job, double seconds);
+
+/* The job, in no place now, has ended. */
+void dispatcher_end(struct dispatcher *self, struct job *job, enum job_end how, void *result);
+
+/* All queued jobs end that way. */
+void dispatcher_end_queued(struct dispatcher *self, enum job_end how);
 
 #endif

@@ -1,5 +1,5 @@
-/* job.c - see job.h: the arithmetic of retries. */
-#include "job.h"
+/* job.c - see job_record.h: the arithmetic of retries. */
+#include "job_record.h"
 
 void job_rare_init(struct job_rare *self, struct job *job, const struct job_retry *retry)
 {
@@ -10,18 +10,6 @@ void job_rare_init(struct job_rare *self, struct job *job, const struct job_retr
         self->retry.factor = 1;
     self->wait = retry->base;
     self->attempts = 0;
-}
-
-void job_count_attempt(struct job *self)
-{
-    if (self->rare)
-        self->rare->attempts++;
-    self->ran = 1;
-}
-
-int job_attempts(const struct job *self)
-{
-    return self->rare ? self->rare->attempts : self->ran;
 }
 
 bool job_may_retry(const struct job *self)

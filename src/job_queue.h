@@ -8,7 +8,7 @@
 
 #include "heap.h"
 #include "id_map.h"
-#include "job.h"
+#include "job_record.h"
 #include "slab.h"
 
 /* The jobs of one priority. */

@@ -14,9 +14,15 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-#include "sanitizer.h"
+#if defined(__has_feature)
+#define SLAB_POISONS __has_feature(address_sanitizer)
+#elif defined(__SANITIZE_ADDRESS__)
+#define SLAB_POISONS 1
+#else
+#define SLAB_POISONS 0
+#endif
 
-#if WITH_ASAN
+#if SLAB_POISONS
 #include <sanitizer/asan_interface.h>
 #else
 #define ASAN_POISON_MEMORY_REGION(address, size) ((void)(address), (void)(size))

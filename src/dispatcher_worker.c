@@ -1,0 +1,151 @@
+/* dispatcher_worker.c - what workers report: jobs done or given back, their own coming and going.
+ *
+ * See dispatcher.c for a job's states. A worker begins jobs in the order handed, so when it is lost the first in its
+ * hand counts as begun and the others as not.
+ */
+#include "dispatcher.h"
+
+#include "dispatcher_inner.h"
+#include "troupe.h"
+
+static void leave_hand(struct dispatcher *self, struct worker *worker, struct job *job)
+{
+    crew_take(&self->crew, worker, job, self->now);
+    self->handed--;
+}
+
+/* Its worker had not begun it; it has left the hand. */
+static void put_back(struct dispatcher *self, struct job *job)
+{
+    if (job->cancelled || self->soon)
+        dispatcher_end(self, job, JOB_CANCELLED, NULL);
+    else
+        job_queue_restore(&self->queue, job);
+}
+
+/* Runs it once more after a run that failed or was lost, unless its retries are used up or nobody wants it. */
+static bool try_again(struct dispatcher *self, struct job *job)
+{
+    if (job->cancelled || self->soon || !job_may_retry(job))
+        return false;
+    double wait = job_next_wait(job);
+    self->retried++;
+    if (wait > 0)
+        dispatcher_delay(self, job, wait);
+    else
+        dispatcher_enqueue(self, job);
+    return true;
+}
+
+/* The job in the worker's hand; NULL when it has no such job. Mostly it is the first there. */
+static struct job *find_handed(struct dispatcher *self, const struct worker *worker, uint64_t id)
+{
+    struct job *job = worker->jobs.head;
+    if (job && job->id == id)
+        return job;
+    job = id_map_find(&self->live, id);
+    return job && job->state == JOB_HANDED && job->worker == (uint32_t)worker->number ? job : NULL;
+}
+
+int dispatcher_done(struct dispatcher *self, int worker, uint64_t id, bool ok, double ran, void *result, void **dropped,
+                    double now)
+{
+    dispatcher_advance(self, now);
+    *dropped = NULL;
+    struct worker *found = crew_find(&self->crew, worker);
+    struct job *job = found ? find_handed(self, found, id) : NULL;
+    if (!job)
+        return TROUPE_EINVAL;
+    leave_hand(self, found, job);
+    crew_measure(&self->crew, found, ran, self->now);
+    job_count_attempt(job);
+    if (!ok && try_again(self, job))
+        *dropped = result;
+    else
+        dispatcher_end(self, job, ok ? JOB_FINISHED : JOB_FAILED, result);
+    return 0;
+}
+
+int dispatcher_returned(struct dispatcher *self, int worker, uint64_t id, double now)
+{
+    dispatcher_advance(self, now);
+    struct worker *found = crew_find(&self->crew, worker);
+    struct job *job = found ? find_handed(self, found, id) : NULL;
+    if (!job)
+        return TROUPE_EINVAL;
+    leave_hand(self, found, job);
+    put_back(self, job);
+    return 0;
+}
+
+int dispatcher_recall_done(struct dispatcher *self, int worker, double now)
+{
+    dispatcher_advance(self, now);
+    struct worker *found = crew_find(&self->crew, worker);
+    if (!found)
+        return TROUPE_EINVAL;
+    crew_answer(&self->crew, found);
+    return 0;
+}
+
+int dispatcher_withdraw(struct dispatcher *self, uint64_t id, double now)
+{
+    dispatcher_advance(self, now);
+    struct job *job = id_map_find(&self->live, id);
+    if (!job || job->state != JOB_HANDED)
+        return TROUPE_EINVAL;
+    leave_hand(self, crew_find(&self->crew, (int)job->worker), job);
+    dispatcher_end(self, job, JOB_CANCELLED, NULL);
+    return 0;
+}
+
+int dispatcher_worker_up(struct dispatcher *self, int worker, double now)
+{
+    dispatcher_advance(self, now);
+    struct worker *found = crew_find(&self->crew, worker);
+    if (!found || found->state != WORKER_STARTING)
+        return TROUPE_EINVAL;
+    self->start_failed = false;
+    crew_up(&self->crew, found, self->now);
+    return 0;
+}
+
+/* Takes the hand of a lost worker apart, the last job first, so that each goes back in front of the one before. */
+static void lose_hand(struct dispatcher *self, struct worker *worker)
+{
+    struct job *job;
+    while ((job = worker->jobs.tail)) {
+        bool begun = job == worker->jobs.head;
+        leave_hand(self, worker, job);
+        if (!begun) {
+            put_back(self, job);
+            continue;
+        }
+        job_count_attempt(job);
+        if (!try_again(self, job))
+            dispatcher_end(self, job, JOB_LOST, NULL);
+    }
+}
+
+int dispatcher_worker_down(struct dispatcher *self, int worker, bool failed, double now)
+{
+    dispatcher_advance(self, now);
+    struct worker *found = crew_find(&self->crew, worker);
+    if (!found)
+        return TROUPE_EINVAL;
+    bool never_up = found->state == WORKER_STARTING;
+    lose_hand(self, found);
+    crew_down(&self->crew, found);
+    if (never_up && failed) {
+        self->start_failed = true;
+        if (self->crew.alive == 0)
+            dispatcher_end_queued(self, JOB_FAILED);
+    }
+    return 0;
+}
+
+int dispatcher_resize(struct dispatcher *self, int workers, double now)
+{
+    dispatcher_advance(self, now);
+    return crew_resize(&self->crew, workers);
+}

@@ -1,0 +1,697 @@
+/* model_dispatcher.c - a random life of many pools against a plain model of what a dispatcher promises.
+ *
+ *     model_dispatcher [jobs [seed]]        100,000 jobs unless said otherwise
+ *
+ * The model keeps every job's place in the plainest way, tells the dispatcher random events (submit, begin, done, cancel,
+ * withdraw, return, recall answers, losses, failed starts, resize, pause, close, time) and checks every action:
+ *
+ * 1. Each job gets exactly one end, the one that its events led to, with its own load and result.
+ * 2. What runs is the first by priority and order of all that wait, on a worker that is up and may have one more.
+ * 3. An idle worker gets a job before any other gets a second; no job waits while a worker is idle.
+ * 4. No start beyond the limit, nor beyond the jobs waiting; no stop of a worker with jobs; one recall at a time each.
+ * 5. When a tick has been answered the next deadline is ahead: no loop would spin on it.
+ * 6. A closed pool ends, and says so once, last.
+ */
+#include <inttypes.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "dispatcher.h"
+#include "troupe.h"
+
+enum { PRIORITIES = 5, WORKERS = 12, JOBS = 4000, HAND = 300 };
+
+enum place { UNUSED, DELAYED, QUEUED, HANDED, ENDING, ENDED };
+enum life { VACANT, STARTING, UP, STOPPING };
+
+struct model_job {
+    enum place place;
+    int priority;
+    bool first;
+    int64_t order;
+    int prev, next; /* in its priority; 0: none */
+    double due;
+    uint64_t tie;
+    int retries, attempts;
+    double wait, factor, max;
+    bool cancelled;
+    int worker;
+    enum job_end end;
+    void *result;
+};
+
+struct model_worker {
+    enum life state;
+    int hand[HAND]; /* job ids in the order handed */
+    int held;
+    int begun; /* of them */
+    bool asked;
+    bool fresh; /* was given a job or reported one done since it was asked or answered */
+};
+
+/* One pool. */
+static struct dispatcher *dispatcher;
+static struct model_job jobs[JOBS + 1];
+static struct model_worker workers[WORKERS + 1];
+static int submitted, ended, delayed, queued, handed;
+static int head[PRIORITIES];
+static int64_t front[PRIORITIES], back[PRIORITIES];
+static uint64_t ties;
+static int limit, max_credit;
+static int long_share; /* percent of runs that are not tiny */
+static double now, shortest;
+static bool paused, closing, soon, drained, start_failed;
+static char tokens[2 * JOBS + 2];
+
+/* The whole run. */
+static uint64_t seed;
+static uint64_t events;
+static uint64_t ends[4], retried, recalled, abandoned;
+
+static void fail(const char *what, uint64_t id)
+{
+    printf("not ok 1 - %s (job or worker %" PRIu64 ", event %" PRIu64 ")\n", what, id, events);
+    exit(EXIT_FAILURE);
+}
+
+static void require(bool holds, const char *what, uint64_t id)
+{
+    if (!holds)
+        fail(what, id);
+}
+
+/* splitmix64 */
+static uint64_t next_random(void)
+{
+    uint64_t z = seed += UINT64_C(0x9e3779b97f4a7c15);
+    z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+    z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
+    return z ^ z >> 31;
+}
+
+static int below(int n)
+{
+    return (int)(next_random() % (uint64_t)n);
+}
+
+static bool chance(int percent)
+{
+    return below(100) < percent;
+}
+
+/* Where jobs are. */
+
+static void link_by_order(int id)
+{
+    struct model_job *job = &jobs[id];
+    int prev = 0;
+    int next = head[job->priority];
+    while (next && jobs[next].order < job->order) {
+        prev = next;
+        next = jobs[next].next;
+    }
+    job->prev = prev;
+    job->next = next;
+    if (prev)
+        jobs[prev].next = id;
+    else
+        head[job->priority] = id;
+    if (next)
+        jobs[next].prev = id;
+    job->place = QUEUED;
+    queued++;
+}
+
+static void enqueue(int id)
+{
+    struct model_job *job = &jobs[id];
+    job->order = job->first ? --front[job->priority] : back[job->priority]++;
+    start_failed = false;
+    link_by_order(id);
+}
+
+static void unqueue(int id)
+{
+    struct model_job *job = &jobs[id];
+    if (job->prev)
+        jobs[job->prev].next = job->next;
+    else
+        head[job->priority] = job->next;
+    if (job->next)
+        jobs[job->next].prev = job->prev;
+    queued--;
+}
+
+static void put_off(int id, double wait)
+{
+    jobs[id].place = DELAYED;
+    jobs[id].due = now + wait;
+    jobs[id].tie = ties++;
+    delayed++;
+}
+
+static void will_end(int id, enum job_end end, void *result)
+{
+    jobs[id].place = ENDING;
+    jobs[id].end = end;
+    jobs[id].result = result;
+}
+
+static void out_of_hand(int id)
+{
+    struct model_worker *worker = &workers[jobs[id].worker];
+    int i = 0;
+    while (worker->hand[i] != id)
+        i++;
+    worker->held--;
+    handed--;
+    worker->begun -= i < worker->begun;
+    memmove(&worker->hand[i], &worker->hand[i + 1], (size_t)(worker->held - i) * sizeof(int));
+}
+
+static void put_back(int id)
+{
+    if (jobs[id].cancelled || soon)
+        will_end(id, JOB_CANCELLED, NULL);
+    else
+        link_by_order(id);
+}
+
+static bool run_again(int id)
+{
+    struct model_job *job = &jobs[id];
+    if (job->cancelled || soon || (job->retries >= 0 && job->attempts > job->retries))
+        return false;
+    double wait = job->max > 0 && job->wait > job->max ? job->max : job->wait;
+    job->wait = wait * (job->factor == 0 ? 1 : job->factor);
+    retried++;
+    if (wait > 0)
+        put_off(id, wait);
+    else
+        enqueue(id);
+    return true;
+}
+
+/* Actions. */
+
+static int count_workers(enum life state)
+{
+    int n = 0;
+    for (int i = 1; i <= WORKERS; i++)
+        n += workers[i].state == state;
+    return n;
+}
+
+static int count_idle(void)
+{
+    int n = 0;
+    for (int i = 1; i <= WORKERS; i++)
+        n += workers[i].state == UP && workers[i].held == 0;
+    return n;
+}
+
+static void check_run(const struct action *a)
+{
+    int id = (int)a->id;
+    struct model_job *job = &jobs[id];
+    struct model_worker *worker = &workers[a->worker];
+    require(!paused, "a paused pool hands out", a->id);
+    require(job->place == QUEUED, "what runs was queued", a->id);
+    for (int p = PRIORITIES - 1; p > job->priority; p--)
+        require(!head[p], "higher priority runs first", a->id);
+    require(head[job->priority] == id, "equal jobs run in order", a->id);
+    require(worker->state == UP, "what runs is handed to a worker that is up", a->id);
+    require(worker->held == 0 || count_idle() == 0, "idle workers come first", a->id);
+    require(worker->held < max_credit, "no more than max_credit in a hand", a->id);
+    require(worker->held == 0 || (worker->held + 1) * shortest <= 200e-6 * (1 + 1e-9), "credit follows run times", a->id);
+    require(a->attempt == job->attempts + 1, "attempts are counted", a->id);
+    require(a->load == &tokens[id], "the load is the job's", a->id);
+    unqueue(id);
+    job->place = HANDED;
+    job->worker = a->worker;
+    worker->hand[worker->held++] = id;
+    worker->fresh = true;
+    handed++;
+}
+
+static void check_end(const struct action *a)
+{
+    struct model_job *job = &jobs[a->id];
+    require(job->place == ENDING, "one end for each job", a->id);
+    require(job->end == a->end, "the end is what the events led to", a->id);
+    require(job->result == a->result, "the result is the job's", a->id);
+    require(job->attempts == a->attempt, "attempts are told at the end", a->id);
+    require(a->load == &tokens[a->id], "the load comes back", a->id);
+    job->place = ENDED;
+    ends[a->end]++;
+    ended++;
+}
+
+static void check_start(const struct action *a)
+{
+    int starting = count_workers(STARTING);
+    int alive = starting + count_workers(UP);
+    require(a->worker >= 1 && a->worker <= WORKERS && workers[a->worker].state == VACANT, "a start has a free number",
+            (uint64_t)a->worker);
+    require(alive + count_workers(STOPPING) < limit, "no start above the limit", (uint64_t)a->worker);
+    require(queued > starting && !paused, "no start without a job for it", (uint64_t)a->worker);
+    require(!start_failed || alive == 0, "no start is repeated while a worker lives", (uint64_t)a->worker);
+    workers[a->worker] = (struct model_worker){.state = STARTING};
+}
+
+static void check_action(const struct action *a)
+{
+    struct model_worker *worker = &workers[a->worker];
+    require(!drained, "nothing follows the last action", a->id);
+    switch (a->kind) {
+    case ACTION_START:
+        check_start(a);
+        break;
+    case ACTION_STOP:
+        require(worker->state == UP && worker->held == 0, "only idle workers are stopped", (uint64_t)a->worker);
+        worker->state = STOPPING;
+        break;
+    case ACTION_RUN:
+        check_run(a);
+        break;
+    case ACTION_RECALL:
+        require(worker->state == UP && worker->held > 0 && !worker->asked, "a recall is asked once", (uint64_t)a->worker);
+        worker->asked = true;
+        worker->fresh = false;
+        break;
+    case ACTION_END:
+        check_end(a);
+        break;
+    case ACTION_DRAINED:
+        require(closing && ended == submitted, "drained after the last job", a->id);
+        require(count_workers(VACANT) == WORKERS, "drained after the last worker", a->id);
+        drained = true;
+    }
+}
+
+/* What must not be left undone when the actions have been drawn dry. */
+static void check_rest(void)
+{
+    struct dispatcher_counts counts;
+    dispatcher_count(dispatcher, &counts);
+    require(counts.pending == (size_t)queued, "pending is counted", counts.pending);
+    require(counts.delayed == (size_t)delayed, "delayed is counted", counts.delayed);
+    require(counts.handed == (size_t)handed, "handed is counted", counts.handed);
+    require(counts.idle == (size_t)count_idle(), "idle is counted", counts.idle);
+    int alive = count_workers(STARTING) + count_workers(UP);
+    require(counts.workers == (size_t)alive, "workers are counted", counts.workers);
+    bool loaded = false;
+    bool asked = false;
+    for (int i = 1; i <= WORKERS; i++) {
+        loaded = loaded || (workers[i].state == UP && workers[i].held > 1 && workers[i].fresh);
+        asked = asked || workers[i].asked;
+    }
+    if (paused)
+        return;
+    require(queued == 0 || count_idle() == 0, "no job waits while a worker is idle", 0);
+    require(count_idle() == 0 || !loaded || asked, "an idle worker is given what another has not begun", 0);
+    bool room = alive + count_workers(STOPPING) < limit && (!start_failed || alive == 0);
+    require(!room || queued <= count_workers(STARTING), "workers are started for what waits", 0);
+}
+
+static void draw_dry(void)
+{
+    struct action action;
+    while (dispatcher_next(dispatcher, &action))
+        check_action(&action);
+    check_rest();
+}
+
+/* Events. */
+
+static void submit(int most)
+{
+    static const double waits[] = {0, 0, 0.0001, 0.001, 0.01};
+    if (submitted == JOBS || queued + delayed + handed > most)
+        return;
+    int id = submitted + 1;
+    struct model_job *job = &jobs[id];
+    *job = (struct model_job){.priority = chance(60) ? 2 : below(PRIORITIES), .first = chance(5)};
+    struct job_spec spec = {.id = (uint64_t)id, .load = &tokens[id], .priority = (job->priority - 2) * 1000000000,
+                            .first = job->first, .delay = chance(10) ? waits[below(5)] : 0};
+    if (chance(20)) {
+        spec.retry = (struct job_retry){below(4) - 1, waits[below(5)], below(3), waits[below(5)]};
+        job->retries = spec.retry.retries;
+        job->wait = spec.retry.base;
+        job->factor = spec.retry.factor;
+        job->max = spec.retry.max;
+    }
+    int rc = dispatcher_submit(dispatcher, &spec, now);
+    require(rc == (closing ? TROUPE_EDEAD : 0), "a submit is taken until the close", (uint64_t)id);
+    if (rc)
+        return;
+    submitted++;
+    if (spec.delay > 0)
+        put_off(id, spec.delay);
+    else
+        enqueue(id);
+}
+
+/* Some worker in that state, with so many jobs at least; 0: none was found. */
+static int pick(enum life state, int held)
+{
+    int i = 1 + below(WORKERS);
+    for (int n = 0; n < WORKERS; n++, i = i % WORKERS + 1) {
+        if (workers[i].state == state && workers[i].held >= held)
+            return i;
+    }
+    return 0;
+}
+
+static double run_time(void)
+{
+    if (!chance(long_share))
+        return 1e-6 * (1 + below(30));
+    return chance(50) ? 0.01 : 0.0003;
+}
+
+static void finish(void)
+{
+    int w = pick(UP, 1);
+    if (!w)
+        return;
+    struct model_worker *worker = &workers[w];
+    if (worker->begun == 0 || chance(10))
+        worker->begun += worker->begun < worker->held;
+    int id = worker->hand[below(worker->begun)];
+    bool ok = chance(85);
+    double ran = run_time();
+    shortest = ran < shortest ? ran : shortest;
+    void *result = &tokens[JOBS + id];
+    void *dropped;
+    require(!dispatcher_done(dispatcher, w, (uint64_t)id, ok, ran, result, &dropped, now), "done is taken", (uint64_t)id);
+    out_of_hand(id);
+    jobs[id].attempts++;
+    worker->fresh = true;
+    if (ok)
+        will_end(id, JOB_FINISHED, result);
+    else if (run_again(id))
+        require(dropped == result, "a failed run's result is dropped", (uint64_t)id);
+    else
+        will_end(id, JOB_FAILED, result);
+    require(!dropped || jobs[id].place != ENDING, "a final result is not dropped", (uint64_t)id);
+}
+
+static void answer_recall(void)
+{
+    int w = 1 + below(WORKERS);
+    struct model_worker *worker = &workers[w];
+    if (worker->state != UP || !worker->asked)
+        return;
+    worker->begun += worker->begun == 0 && worker->held > 0 && chance(80);
+    while (worker->held > worker->begun && chance(95)) {
+        /* In order, in reverse, or any. */
+        int unbegun = worker->held - worker->begun;
+        int i = worker->begun + (w % 3 == 0 ? 0 : w % 3 == 1 ? unbegun - 1 : below(unbegun));
+        int id = worker->hand[i];
+        require(!dispatcher_returned(dispatcher, w, (uint64_t)id, now), "a return is taken", (uint64_t)id);
+        out_of_hand(id);
+        put_back(id);
+        recalled++;
+        if (chance(20))
+            draw_dry();
+    }
+    worker->asked = false;
+    worker->fresh = false;
+    require(!dispatcher_recall_done(dispatcher, w, now), "a recall's answer is taken", (uint64_t)w);
+}
+
+static void cancel(void)
+{
+    if (!submitted)
+        return;
+    int id = chance(70) && submitted > 50 ? submitted - below(50) : 1 + below(submitted);
+    struct model_job *job = &jobs[id];
+    enum cancel_answer answer = dispatcher_cancel(dispatcher, (uint64_t)id, now);
+    if (job->place == HANDED) {
+        require(answer == CANCEL_HANDED, "a handed job is taken back first", (uint64_t)id);
+        job->cancelled = true;
+        struct model_worker *worker = &workers[job->worker];
+        bool begun = worker->begun > 0 && worker->hand[0] == id;
+        if (!begun && worker->begun <= 1 && chance(50)) {
+            require(!dispatcher_withdraw(dispatcher, (uint64_t)id, now), "a withdrawal is taken", (uint64_t)id);
+            out_of_hand(id);
+            will_end(id, JOB_CANCELLED, NULL);
+        }
+    } else if (job->place == QUEUED || job->place == DELAYED) {
+        require(answer == CANCEL_ENDED, "a waiting job is cancelled at once", (uint64_t)id);
+        if (job->place == QUEUED)
+            unqueue(id);
+        else
+            delayed--;
+        will_end(id, JOB_CANCELLED, NULL);
+    } else {
+        require(answer == CANCEL_UNKNOWN, "an ended job cannot be cancelled", (uint64_t)id);
+    }
+}
+
+static void cancel_pending(void)
+{
+    for (int id = 1; id <= submitted; id++) {
+        if (jobs[id].place == QUEUED)
+            unqueue(id);
+        else if (jobs[id].place == DELAYED)
+            delayed--;
+        else
+            continue;
+        will_end(id, JOB_CANCELLED, NULL);
+    }
+}
+
+static void lose(int w)
+{
+    struct model_worker *worker = &workers[w];
+    require(!dispatcher_worker_down(dispatcher, w, worker->state == UP && chance(10), now), "a loss is taken", (uint64_t)w);
+    int held = worker->held;
+    int hand[HAND];
+    memcpy(hand, worker->hand, sizeof hand);
+    for (int i = held; i-- > 0;) {
+        int id = hand[i];
+        out_of_hand(id);
+        if (i > 0) {
+            put_back(id);
+            continue;
+        }
+        jobs[id].attempts++;
+        if (!run_again(id))
+            will_end(id, JOB_LOST, NULL);
+    }
+    *worker = (struct model_worker){0};
+}
+
+static void start_fails(int w)
+{
+    require(!dispatcher_worker_down(dispatcher, w, true, now), "a failed start is taken", (uint64_t)w);
+    workers[w] = (struct model_worker){0};
+    start_failed = true;
+    if (count_workers(UP) + count_workers(STARTING))
+        return;
+    for (int p = 0; p < PRIORITIES; p++) {
+        while (head[p]) {
+            int id = head[p];
+            unqueue(id);
+            will_end(id, JOB_FAILED, NULL);
+        }
+    }
+}
+
+static void worker_event(void)
+{
+    int w = 1 + below(WORKERS);
+    switch (workers[w].state) {
+    case VACANT:
+        require(dispatcher_worker_down(dispatcher, w, false, now) == TROUPE_EINVAL, "no such worker", (uint64_t)w);
+        break;
+    case STARTING:
+        if (chance(5)) {
+            start_fails(w);
+            break;
+        }
+        require(!dispatcher_worker_up(dispatcher, w, now), "a worker comes up", (uint64_t)w);
+        workers[w].state = UP;
+        start_failed = false;
+        break;
+    case UP:
+        if (chance(7))
+            lose(w);
+        break;
+    case STOPPING:
+        require(!dispatcher_worker_down(dispatcher, w, false, now), "a stopped worker ends", (uint64_t)w);
+        workers[w] = (struct model_worker){0};
+    }
+}
+
+static int sooner(const void *a, const void *b)
+{
+    const struct model_job *x = &jobs[*(const int *)a], *y = &jobs[*(const int *)b];
+    if (x->due != y->due)
+        return x->due < y->due ? -1 : 1;
+    return x->tie < y->tie ? -1 : 1;
+}
+
+static void tick(void)
+{
+    static int due[JOBS];
+    int count = 0;
+    double deadline = dispatcher_deadline(dispatcher);
+    bool jump = deadline >= 0 && chance(30);
+    now = jump && deadline > now ? deadline : now + 1e-6 * below(1000);
+    for (int id = 1; delayed && id <= submitted; id++) {
+        if (jobs[id].place == DELAYED && jobs[id].due <= now)
+            due[count++] = id;
+    }
+    require(!jump || deadline <= now, "a deadline can be kept", 0);
+    qsort(due, (size_t)count, sizeof *due, sooner);
+    dispatcher_tick(dispatcher, now);
+    for (int i = 0; i < count; i++) {
+        delayed--;
+        enqueue(due[i]);
+    }
+    if (chance(50))
+        return;
+    draw_dry();
+    deadline = dispatcher_deadline(dispatcher);
+    require(deadline < 0 || deadline > now, "what was due is done", 0);
+}
+
+static void rule(void)
+{
+    switch (below(closing ? 8 : 6)) {
+    case 0:
+    case 1: {
+        int n = 1 + below(WORKERS);
+        require(!dispatcher_resize(dispatcher, n, now), "a resize is taken", (uint64_t)n);
+        limit = n;
+        break;
+    }
+    case 2:
+    case 3:
+    case 4:
+        dispatcher_pause(dispatcher, !paused, now);
+        paused = !closing && !paused;
+        break;
+    case 5:
+        if (chance(80))
+            break;
+        dispatcher_cancel_pending(dispatcher, now);
+        cancel_pending();
+        break;
+    default:
+        if (chance(90))
+            break;
+        dispatcher_close(dispatcher, true, now);
+        cancel_pending();
+        soon = true;
+    }
+}
+
+static void event(int most)
+{
+    int kind = below(100);
+    events++;
+    if (kind < 30)
+        submit(most);
+    else if (kind < 70)
+        finish();
+    else if (kind < 75)
+        cancel();
+    else if (kind < 82)
+        answer_recall();
+    else if (kind < 93)
+        worker_event();
+    else if (kind < 98 || chance(70))
+        tick();
+    else
+        rule();
+}
+
+static void check_states(void)
+{
+    static const enum job_state states[] = {JOB_NONE, JOB_DELAYED, JOB_QUEUED, JOB_HANDED, JOB_NONE, JOB_NONE};
+    for (int id = 1; id <= submitted; id++) {
+        enum job_state state = dispatcher_state(dispatcher, (uint64_t)id);
+        if (state == JOB_RUNNING) {
+            require(workers[jobs[id].worker].hand[0] == id, "the first in a hand is running", (uint64_t)id);
+            state = JOB_HANDED;
+        }
+        require(state == states[jobs[id].place], "the state is the job's", (uint64_t)id);
+    }
+}
+
+static void open_pool(void)
+{
+    static const int credits[] = {0, 1, 2, 5, 256};
+    limit = 1 + below(WORKERS);
+    max_credit = credits[below(5)];
+    long_share = below(4) * below(4);
+    struct dispatcher_options options = {.workers = limit, .max_credit = max_credit,
+                                         .idle_timeout = chance(50) ? 0.003 : 0};
+    require(!dispatcher_new(&dispatcher, &options), "a pool opens", 0);
+    max_credit = max_credit ? max_credit : 256;
+    memset(workers, 0, sizeof workers);
+    memset(head, 0, sizeof head);
+    memset(front, 0, sizeof front);
+    memset(back, 0, sizeof back);
+    submitted = ended = delayed = queued = handed = 0;
+    ties = 0;
+    now = 0;
+    shortest = 200e-6;
+    paused = closing = soon = drained = start_failed = false;
+}
+
+/* One pool's whole life; the number of its jobs. */
+static int live(void)
+{
+    int count = 1 + below(JOBS);
+    int most = chance(50) ? 30 : 1000;
+    open_pool();
+    while (submitted < count) {
+        event(most);
+        if (chance(70))
+            draw_dry();
+    }
+    draw_dry();
+    check_states();
+    if (chance(10)) {
+        abandoned += (uint64_t)(submitted - ended);
+        dispatcher_destroy(&dispatcher);
+        return submitted;
+    }
+    soon = chance(30);
+    dispatcher_close(dispatcher, soon, now);
+    if (soon)
+        cancel_pending();
+    closing = true;
+    paused = false;
+    for (uint64_t last = events + 10000000; !drained; draw_dry()) {
+        event(most);
+        require(events < last, "a closed pool ends", (uint64_t)(submitted - ended));
+    }
+    require(ended == submitted, "each job ends", (uint64_t)(submitted - ended));
+    dispatcher_destroy(&dispatcher);
+    return submitted;
+}
+
+int main(int argc, char **argv)
+{
+    uint64_t wanted = argc > 1 ? strtoull(argv[1], NULL, 10) : 100000;
+    uint64_t done = 0;
+    seed = argc > 2 ? strtoull(argv[2], NULL, 10) : 1;
+    while (done < wanted)
+        done += (uint64_t)live();
+    require(ends[0] + ends[1] + ends[2] + ends[3] + abandoned == done, "every end is counted once", done);
+    printf("1..1\nok 1 - every job had exactly one outcome\n");
+    printf("# %" PRIu64 " jobs, %" PRIu64 " events: finished %" PRIu64 ", failed %" PRIu64 ", cancelled %" PRIu64
+           ", lost %" PRIu64 ", retried %" PRIu64 ", recalled %" PRIu64 ", abandoned %" PRIu64 "\n",
+           done, events, ends[JOB_FINISHED], ends[JOB_FAILED], ends[JOB_CANCELLED], ends[JOB_LOST], retried, recalled,
+           abandoned);
+    return EXIT_SUCCESS;
+}
