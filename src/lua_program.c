@@ -1,0 +1,153 @@
+/* lua_program.c - hands over to lua/troupe/cli.lua.
+ *
+ * The module troupe.program is there only in the program's own vm:
+ *
+ *     defer()           from now on a signal interrupts nothing: it throws the switch and wakes whoever waits for mail
+ *     signal()          the number of the signal that came; nil: none
+ *     versions()        of troupe, Lua, ZeroMQ: three strings
+ */
+#include "lua_program.h"
+
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <lauxlib.h>
+
+#include "ear.h"
+#include "lua_ear.h"
+#include "lua_open.h"
+#include "mailbox_version.h"
+#include "signals.h"
+#include "troupe.h"
+
+static const char entry[] = "troupe.cli";
+
+static int defer(lua_State *L)
+{
+    signals_defer(ear_address(lua_ear(L)));
+    return 0;
+}
+
+static int signal_seen(lua_State *L)
+{
+    int number = signals_seen();
+    if (number)
+        lua_pushinteger(L, number);
+    else
+        lua_pushnil(L);
+    return 1;
+}
+
+static int versions(lua_State *L)
+{
+    int major, minor, patch;
+    mailbox_version(&major, &minor, &patch);
+    lua_pushstring(L, troupe_version());
+    lua_pushliteral(L, LUA_RELEASE);
+    lua_pushfstring(L, "libzmq %d.%d.%d", major, minor, patch);
+    return 3;
+}
+
+static int open_program(lua_State *L)
+{
+    static const luaL_Reg functions[] = {{"defer", defer}, {"signal", signal_seen}, {"versions", versions}, {NULL, NULL}};
+    luaL_newlib(L, functions);
+    return 1;
+}
+
+int lua_program_preload(lua_State *L)
+{
+    lua_open_preload(L);
+    luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE);
+    lua_pushcfunction(L, open_program);
+    lua_setfield(L, -2, "troupe.program");
+    lua_pop(L, 1);
+    return 0;
+}
+
+/* True when the search path on top of the stack finds the entry; package is at index 1. */
+static bool finds_entry(lua_State *L)
+{
+    lua_getfield(L, 1, "searchpath");
+    lua_pushstring(L, entry);
+    lua_pushvalue(L, -3);
+    lua_call(L, 2, 1);
+    bool found = !lua_isnil(L, -1);
+    lua_pop(L, 1);
+    return found;
+}
+
+/* Lua: (package, paths that were searched...) raises that the entry is in none of them */
+static int raise_lost(lua_State *L)
+{
+    luaL_Buffer b;
+    int top = lua_gettop(L);
+    luaL_buffinit(L, &b);
+    luaL_addstring(&b, "the parts in Lua are nowhere; LUA_PATH may say where troupe/cli.lua is. Looked in");
+    for (int i = 2; i <= top; i++) {
+        luaL_addstring(&b, "\n    ");
+        lua_pushvalue(L, i);
+        luaL_addvalue(&b);
+    }
+    luaL_pushresult(&b);
+    return lua_error(L);
+}
+
+/* Lua: (package, places as pointer) sees to it that package.path finds the parts in Lua. */
+static int find_parts(lua_State *L)
+{
+    const char *const *places = lua_touserdata(L, 2);
+    lua_settop(L, 1);
+    lua_getfield(L, 1, "path");
+    if (finds_entry(L))
+        return 0;
+    for (; *places; places++) {
+        lua_pushfstring(L, "%s/?.lua;%s/?/init.lua", *places, *places);
+        if (!finds_entry(L))
+            continue;
+        lua_pushfstring(L, "%s;%s", lua_tostring(L, 2), lua_tostring(L, -1));
+        lua_setfield(L, 1, "path");
+        return 0;
+    }
+    return raise_lost(L);
+}
+
+/* Lua: (places as pointer, argv as pointer, argc) -> exit status */
+static int hand_over(lua_State *L)
+{
+    const char *const *places = lua_touserdata(L, 1);
+    char **argv = lua_touserdata(L, 2);
+    int argc = (int)lua_tointeger(L, 3);
+    lua_settop(L, 0);
+    lua_pushcfunction(L, find_parts);
+    lua_getglobal(L, "package");
+    lua_pushlightuserdata(L, (void *)places);
+    lua_call(L, 2, 0);
+    lua_getglobal(L, "require");
+    lua_pushstring(L, entry);
+    lua_call(L, 1, 1);
+    lua_createtable(L, argc, 1);
+    for (int i = 0; i < argc; i++) {
+        lua_pushstring(L, argv[i]);
+        lua_rawseti(L, -2, i);
+    }
+    lua_call(L, 1, 1);
+    return 1;
+}
+
+int lua_program_run(struct vm *vm, const char *const *places, int argc, char **argv)
+{
+    lua_State *L = vm_state(vm);
+    int status = EXIT_FAILURE;
+    lua_pushcfunction(L, hand_over);
+    lua_pushlightuserdata(L, (void *)places);
+    lua_pushlightuserdata(L, argv);
+    lua_pushinteger(L, argc);
+    if (vm_call(vm, 3, 1) == LUA_OK)
+        status = (int)lua_tointeger(L, -1);
+    else
+        fprintf(stderr, "troupe: %s\n", lua_tostring(L, -1));
+    lua_pop(L, 1);
+    return status;
+}

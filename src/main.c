@@ -1,0 +1,67 @@
+/* main.c - the troupe program: a vm for its parts in Lua, and the signals that a program may take and a library may not.
+ *
+ *  1. standard input, output and error are open before anything else is: no socket ever takes their numbers;
+ *  2. the vm is closed, and with it every pool, before the program returns; a second signal does not wait for that.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "lua_program.h"
+#include "signals.h"
+#include "troupe.h"
+#include "vm.h"
+
+static bool open_standard_descriptors(void)
+{
+    for (int fd = 0; fd <= 2; fd++) {
+        if (fcntl(fd, F_GETFD) < 0 && errno == EBADF && open("/dev/null", O_RDWR) != fd)
+            return false;
+    }
+    return true;
+}
+
+/* The directory of this program, without a slash at the end; empty when the system does not tell. */
+static void find_own_directory(char *out, size_t size)
+{
+    ssize_t length = readlink("/proc/self/exe", out, size - 1);
+    out[length > 0 ? length : 0] = '\0';
+    char *slash = strrchr(out, '/');
+    if (slash)
+        *slash = '\0';
+}
+
+static int run(struct vm *vm, int argc, char **argv)
+{
+    char own[PATH_MAX], installed[PATH_MAX + 32], built[PATH_MAX + 32], beside[PATH_MAX + 32];
+    find_own_directory(own, sizeof own);
+    snprintf(installed, sizeof installed, "%s/../share/lua/5.4", own);
+    snprintf(built, sizeof built, "%s/../lua", own);
+    snprintf(beside, sizeof beside, "%s/lua", own);
+    const char *const places[] = {TROUPE_LUADIR, installed, built, beside, NULL};
+    return lua_program_run(vm, places, argc, argv);
+}
+
+int main(int argc, char **argv)
+{
+    const struct vm_options options = {.open = lua_program_preload};
+    struct vm *vm = NULL;
+    int status = EXIT_FAILURE, rc = open_standard_descriptors() ? 0 : TROUPE_ELIMIT;
+    if (rc == 0)
+        rc = vm_new(&vm, &options);
+    if (rc == 0)
+        rc = signals_take(vm);
+    if (rc) {
+        fprintf(stderr, "troupe: cannot start: %s\n", troupe_strerror(rc));
+        return EXIT_FAILURE;
+    }
+    status = run(vm, argc, argv);
+    signals_release();
+    vm_destroy(&vm);
+    return status;
+}
