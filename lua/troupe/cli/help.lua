@@ -1,0 +1,63 @@
+-- help.lua - `troupe help [COMMAND]`: what the man page says, in short.
+
+local io = io
+
+local pages = {}
+
+pages.troupe = [[
+troupe: Lua on all the cores of a machine
+
+    troupe map [OPTION...] WORKER [ITEM...]    call a Lua function for each item, on all cores
+    troupe run SCRIPT.lua [ARG...]             run a program that uses the library
+    troupe version                             versions of troupe, Lua and ZeroMQ
+    troupe help [COMMAND]                      this, or more about a command
+
+The manual: man troupe.
+]]
+
+pages.map = [[
+troupe map [OPTION...] WORKER [ITEM...]
+troupe map [OPTION...] -e CODE [ITEM...]
+
+Calls a function with each item, on all cores, and prints what it returns, a line for each item, in the order of the
+items. WORKER is a file that returns a function, or module:function. Without ITEMs each line of standard input is one.
+
+    -e CODE         the function's body: it gets the item as ...
+    -j N            so many workers (default: one a core; 0 or less: cores plus N)
+    -0              items on standard input end with a NUL byte in place of a newline
+    -p              show progress on standard error, when it is a terminal
+    --unordered     print results as they come
+    --chunk N       give a worker so many items at a time (default: as measured)
+    --retries N     call again, at most N times, when a call fails
+    --json          print an object a line: item, ok, result, error, seconds
+    --reduce FILE   FILE returns a function (value, results...) -> value; print only its last value
+
+Several results have tabs between them; nil is printed as nothing, a table as JSON. A failed item goes to standard
+error with its traceback, and the others go on.
+Exit status: 0, 1 if an item failed, 2 for misuse, 130 after Ctrl-C.
+
+    ls | troupe map -e 'local f <close> = io.open((...)); return (...), #f:read "a"'
+    find . -name '*.png' -print0 | troupe map -0 -p thumbnail.lua
+]]
+
+pages.run = [[
+troupe run SCRIPT.lua [ARG...]
+
+Runs the script as lua5.4 does, with require "troupe" at hand and its arguments in `arg` and `...`; SCRIPT.lua may be -
+for standard input. Ctrl-C raises an error in the script, which closes its pools in order; twice ends it at once.
+Exit status: 0, 1 after an error, 2 for misuse, 130 after Ctrl-C.
+]]
+
+pages.version = "troupe version\n\nPrints the versions of troupe, Lua and ZeroMQ.\n"
+pages.help = "troupe help [COMMAND]\n\nPrints what there is to say about the command, or which commands there are.\n"
+
+return function(args)
+  local page = pages[args[1] or "troupe"]
+  if not page or #args > 1 then
+    io.stderr:write("troupe help: ", page and "one command at a time" or ("there is no command '" .. args[1] .. "'"),
+      "\nTry 'troupe help'.\n")
+    return 2
+  end
+  io.write(page)
+  return 0
+end
