@@ -134,21 +134,20 @@ static int batch_collect(lua_State *L)
     return 4;
 }
 
-/* (batch) true when its outcome is here */
+/* (batch) true when its outcome was handled. Handles nothing itself: of many batches each can be asked, and what was said of
+ * the first still holds when the last was asked. */
 static int batch_ready(lua_State *L)
 {
-    struct lua_batch *self = check(L);
-    while (self->future.pending && ear_turn(self->ear, 0, false, L) == 0)
-        ;
-    lua_pushboolean(L, !self->future.pending);
+    lua_pushboolean(L, !check(L)->future.pending);
     return 1;
 }
 
-/* (any batch) handles one letter that comes, waiting for it */
+/* (any batch) waits for a letter and handles all that have come; a signal ends the wait */
 static int batch_turn(lua_State *L)
 {
     struct lua_batch *self = check(L);
-    ear_turn(self->ear, -1, true, L);
+    for (int rc = ear_turn(self->ear, -1, true, L); rc == 0;)
+        rc = ear_turn(self->ear, 0, false, L);
     return 0;
 }
 
