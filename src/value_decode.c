@@ -14,8 +14,8 @@
 
 #include "troupe.h"
 
-/* A key of at most so many bytes is worth remembering, in a message of at least so many. */
-enum { KEY_SIZE = 32, KEYS_WORTHWHILE = 256 };
+/* Keys are worth remembering in a message of so many bytes. */
+enum { KEYS_WORTHWHILE = 256 };
 
 int decode_fail(struct decoder *self, int status, const char *format, ...)
 {
@@ -44,7 +44,7 @@ int decode_deeper(struct decoder *self)
 {
     if (self->depth >= self->limit)
         return decode_fail(self, TROUPE_EBADMSG, "nesting is deeper than %d levels", self->limit);
-    if (!lua_checkstack(self->L, 10))
+    if (!lua_checkstack(self->L, DECODE_ROOM))
         return decode_fail(self, TROUPE_EBADMSG, "too many values for the stack");
     self->depth++;
     return 0;
@@ -359,7 +359,7 @@ static void read_prefix(struct decoder *self)
 static void make_keys(struct decoder *self)
 {
     self->keys = 0;
-    if (self->size < KEYS_WORTHWHILE || !lua_checkstack(self->L, DECODE_KEYS + 8))
+    if (self->size < KEYS_WORTHWHILE || !lua_checkstack(self->L, DECODE_KEYS + DECODE_ROOM))
         return;
     memset(self->recent, 0, sizeof self->recent);
     self->keys = lua_gettop(self->L) + 1;
@@ -371,7 +371,7 @@ static int decode_all(struct decoder *self, int *count)
     for (*count = 0; self->at < self->end; ++*count) {
         int rc;
 
-        if (!lua_checkstack(self->L, 8))
+        if (*count % DECODE_ROOM == 0 && !lua_checkstack(self->L, 2 * DECODE_ROOM))
             return decode_fail(self, TROUPE_EBADMSG, "too many values for the stack");
         rc = decode_value(self);
         if (rc)
@@ -395,7 +395,7 @@ int value_decode(lua_State *L, const void *bytes, size_t size, const struct valu
     self.limit = mode->depth > 0 && mode->depth < VALUE_DEPTH ? mode->depth : VALUE_DEPTH;
     self.shared = false;
     self.objects = self.variables = 0;
-    luaL_checkstack(L, 8, NULL);
+    luaL_checkstack(L, DECODE_ROOM, NULL);
     make_keys(&self);
     read_prefix(&self);
     scratch = lua_gettop(L) - base;

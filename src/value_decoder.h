@@ -8,7 +8,10 @@
 #include "value.h"
 #include "value_format.h"
 
-enum { DECODE_KEYS = 32 }; /* a power of two */
+enum {
+    DECODE_KEYS = 32, /* recent keys: a power of two */
+    DECODE_ROOM = 12  /* stack slots that one level takes at most, scalars in it included */
+};
 
 struct decoder {
     lua_State *L;

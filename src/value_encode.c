@@ -230,7 +230,9 @@ static int attempt(struct encoder *self, int first, int last)
     int top = lua_gettop(L);
     int rc = encode_values(self, first, last);
 
-    if (rc == 0 && self->objects && !encode_without_modules(self))
+    if (rc == 0 && self->objects == 0)
+        return 0;
+    if (rc == 0 && !encode_without_modules(self))
         rc = ENCODE_CARE;
     lua_settop(L, top);
     seen_release(&self->seen);
