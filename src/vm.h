@@ -1,7 +1,8 @@
 /* vm.h - one lua_State and what belongs to it: its memory, which coroutine runs, how to break into it.
  *
- * All functions but vm_interrupt are for the thread that owns the vm. vm_interrupt may come from any thread
- * that knows the vm still exists.
+ * All functions but vm_interrupt are for the thread that owns the vm: the first that calls into it, until
+ * vm_destroy, which comes before that thread ends. vm_interrupt may come from any thread that knows the vm
+ * still exists.
  */
 #ifndef VM_H
 #define VM_H
@@ -21,12 +22,15 @@ struct vm_options {
     int (*open)(lua_State *L); /* the floor above: fills package.preload; run under a pcall. May be NULL */
 };
 
-/* A state with all standard libraries, coroutine.resume, wrap and close tracked. May hand out one that was made
- * ahead of time. 0, TROUPE_ENOMEM, or TROUPE_EINVAL when `open` failed. */
+/* A state with all standard libraries, coroutine.resume, wrap and close tracked. May hand out one that was
+ * made ahead of time. 0, TROUPE_ENOMEM, or TROUPE_EINVAL when `open` failed. */
 int vm_new(struct vm **out, const struct vm_options *options);
 
 /* Closes the state (its finalisers run here) and nulls the pointer; NULL is fine. */
 void vm_destroy(struct vm **self);
+
+/* Makes a vm ahead of time if recent vm_new calls want one. For idle threads, whichever. */
+void vm_prepare(void);
 
 lua_State *vm_state(struct vm *self);
 
@@ -35,19 +39,29 @@ struct vm *vm_of(lua_State *L);
 
 size_t vm_memory(const struct vm *self);
 
-/* lua_pcall with a traceback as message handler, tracked so that an interrupt finds the running state. */
+/* lua_pcall with a traceback as message handler, tracked so that an interrupt finds the running state.
+ * Error values that are neither strings nor have __tostring become "(error object is a TYPE value)". */
 int vm_call(struct vm *self, int nargs, int nresults);
 
-/* lua_resume, tracked. */
+/* lua_resume, tracked. `self` may be NULL: a host's state, plainly resumed. */
 int vm_resume(struct vm *self, lua_State *co, lua_State *from, int nargs, int *nresults);
 
-/* What an interrupt must be meant for: the number of the job that now runs; 0: none in particular. */
+/* lua_resetthread, tracked, `self` as above: closes what co left open; its status. */
+int vm_reset(struct vm *self, lua_State *co);
+
+/* What an interrupt must be meant for: the number of the job that now runs, below 2^62; 0: none in
+ * particular. */
 void vm_set_target(struct vm *self, uint64_t target);
 
-enum vm_interrupt { VM_INTERRUPT_OFF, VM_INTERRUPT_ONCE, VM_INTERRUPT_ALWAYS };
+enum vm_interrupt {
+    VM_INTERRUPT_OFF,
+    VM_INTERRUPT_ONCE,  /* with a target: until it has ended; without: raised once, when code next runs */
+    VM_INTERRUPT_ALWAYS /* until OFF */
+};
 
-/* Makes the running Lua code raise VM_INTERRUPTED, in whatever coroutine, again and again until the
- * target has ended (ALWAYS: until OFF). A target that is not running: nothing happens. */
+/* Makes the running Lua code raise VM_INTERRUPTED, in whatever coroutine, again and again as said above,
+ * and blocked system calls return EINTR. A target that is not running: nothing happens. Error handlers
+ * (xpcall's) and finalisers run without hooks in Lua: those alone finish first. */
 void vm_interrupt(struct vm *self, enum vm_interrupt how, uint64_t target);
 
 /* The text that interrupted code fails with. */

@@ -1,0 +1,213 @@
+/* vm_interrupt.c - breaking into a vm from another thread.
+ *
+ * Only the thread that runs a lua_State may touch it. So the asking thread leaves a request and sends the
+ * owner a signal; the handler, inside the owner, arms a hook on the state whose code runs, and the hook
+ * raises the error.
+ *
+ *     asking thread                  owner
+ *     request = how, target
+ *     signal ──▶ on_signal:          lua_sethook(running, hook); a blocked call returns EINTR
+ *                hook, very soon:    raises the error; a pcall that caught it, or the state that is
+ *                                    published next, finds the hook armed again
+ *                end of the target:  nothing more
+ *
+ *  1. interrupt_aim.arg is the vm exactly while the thread is inside vm_enter..vm_leave of it;
+ *  2. `running` is a state that is alive for as long as it is published; NULL while the vm is opened, closed
+ *     or idle;
+ *  3. whoever publishes a state then looks at the request: a signal before, after or between finds the hook
+ *     armed;
+ *  4. a hook that finds no request takes itself away: a stale one costs an instruction;
+ *  5. a signal that comes between the last look and a blocking call would be lost: while the request is not
+ *     answered a timer sends it again;
+ *  6. owned, owner and timer change under the lock, and vm_destroy disowns before it closes: nobody signals a
+ *     thread that is gone or interrupts a state that is being closed.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <lauxlib.h>
+
+#include "interrupt.h"
+#include "sanitizer.h"
+#include "vm_state.h"
+
+#ifndef sigev_notify_thread_id
+#define sigev_notify_thread_id _sigev_un._tid
+#endif
+
+const char VM_INTERRUPTED[] = "llthreads: thread was interrupted";
+
+enum { HOW_BITS = 2, REPEAT_MS = 10 };
+
+NO_TSAN static inline bool is_wanted(uint64_t request, uint64_t target)
+{
+    return request && (request >> HOW_BITS == 0 || request >> HOW_BITS == target);
+}
+
+NO_TSAN static inline bool wanted(struct vm *self)
+{
+    return is_wanted(atomic_load_explicit(&self->request, memory_order_relaxed), self->target);
+}
+
+/* Answers the request, if there is one for what runs now; a request for one error is used up. */
+static bool answer(struct vm *self)
+{
+    uint64_t request = atomic_load_explicit(&self->request, memory_order_relaxed);
+    while (is_wanted(request, self->target)) {
+        if (request != VM_INTERRUPT_ONCE)
+            return true;
+        if (atomic_compare_exchange_weak(&self->request, &request, VM_INTERRUPT_OFF))
+            return true;
+    }
+    return false;
+}
+
+/* Where the innermost Lua function is, as luaL_where says it of one level. */
+static void push_place(lua_State *L)
+{
+    lua_Debug frame;
+    for (int level = 0; lua_getstack(L, level, &frame); level++) {
+        lua_getinfo(L, "Sl", &frame);
+        if (frame.currentline > 0) {
+            lua_pushfstring(L, "%s:%d: ", frame.short_src, frame.currentline);
+            return;
+        }
+    }
+    lua_pushliteral(L, "");
+}
+
+static void hook(lua_State *L, lua_Debug *event)
+{
+    struct vm *self = vm_of(L);
+    (void)event;
+    if (!self || !answer(self)) {
+        lua_sethook(L, NULL, 0, 0);
+        return;
+    }
+    if (!wanted(self))
+        lua_sethook(L, NULL, 0, 0);
+    luaL_checkstack(L, 3, NULL);
+    push_place(L);
+    lua_pushstring(L, VM_INTERRUPTED);
+    lua_concat(L, 2);
+    lua_error(L);
+}
+
+NO_TSAN static inline void arm(lua_State *L)
+{
+    lua_sethook(L, hook, LUA_MASKCALL | LUA_MASKRET | LUA_MASKCOUNT, 1);
+}
+
+NO_TSAN static void set_timer(timer_t timer)
+{
+    struct itimerspec soon = { .it_value = { .tv_nsec = REPEAT_MS * 1000000L } };
+    timer_settime(timer, 0, &soon, NULL);
+}
+
+/* In the handler, in the owner, inside vm_enter..vm_leave. */
+NO_TSAN static void on_signal(void *arg)
+{
+    struct vm *self = arg;
+    lua_State *L = atomic_load_explicit(&self->running, memory_order_relaxed);
+    if (!L || !wanted(self))
+        return;
+    arm(L);
+    if (atomic_load_explicit(&self->timer_made, memory_order_acquire))
+        set_timer(self->timer);
+}
+
+static inline void publish(struct vm *self, lua_State *L)
+{
+    atomic_store_explicit(&self->running, L, memory_order_relaxed);
+    atomic_signal_fence(memory_order_seq_cst);
+    if (L && wanted(self))
+        arm(L);
+}
+
+static void own(struct vm *self)
+{
+    pthread_mutex_lock(&self->lock);
+    self->owned = true;
+    self->owner = pthread_self();
+    self->owner_tid = syscall(SYS_gettid);
+    pthread_mutex_unlock(&self->lock);
+}
+
+struct vm_track vm_enter(struct vm *self, lua_State *L)
+{
+    struct vm_track track = { .outer = interrupt_aim.arg,
+                              .running = atomic_load_explicit(&self->running, memory_order_relaxed) };
+    if (track.outer != self) {
+        if (!self->owned)
+            own(self);
+        interrupt_aim.fn = on_signal;
+        atomic_signal_fence(memory_order_seq_cst);
+        interrupt_aim.arg = self;
+    }
+    publish(self, L);
+    return track;
+}
+
+void vm_leave(struct vm *self, struct vm_track track)
+{
+    publish(self, track.running);
+    interrupt_aim.arg = track.outer;
+}
+
+void vm_set_target(struct vm *self, uint64_t target)
+{
+    self->target = target;
+    lua_State *L = atomic_load_explicit(&self->running, memory_order_relaxed);
+    atomic_signal_fence(memory_order_seq_cst);
+    if (L && wanted(self))
+        arm(L);
+}
+
+/* Under the lock. Without a timer, for want of one, the signal comes once. */
+static void repeat(struct vm *self)
+{
+    if (!atomic_load_explicit(&self->timer_made, memory_order_relaxed)) {
+        struct sigevent event;
+        memset(&event, 0, sizeof event);
+        event.sigev_notify = SIGEV_THREAD_ID;
+        event.sigev_signo = interrupt_signal();
+        event.sigev_notify_thread_id = (pid_t)self->owner_tid;
+        if (timer_create(CLOCK_MONOTONIC, &event, &self->timer))
+            return;
+        atomic_store_explicit(&self->timer_made, true, memory_order_release);
+    }
+    set_timer(self->timer);
+}
+
+void vm_interrupt(struct vm *self, enum vm_interrupt how, uint64_t target)
+{
+    uint64_t request = how == VM_INTERRUPT_OFF ? 0 : target << HOW_BITS | how;
+    pthread_mutex_lock(&self->lock);
+    atomic_store(&self->request, request);
+    if (request && self->owned && interrupt_take() == 0) {
+        repeat(self);
+        interrupt_send(self->owner);
+    }
+    pthread_mutex_unlock(&self->lock);
+}
+
+void vm_interrupt_init(struct vm *self)
+{
+    pthread_mutex_init(&self->lock, NULL);
+    atomic_init(&self->running, NULL);
+    atomic_init(&self->request, 0);
+    atomic_init(&self->timer_made, false);
+}
+
+void vm_interrupt_release(struct vm *self)
+{
+    pthread_mutex_lock(&self->lock);
+    self->owned = false;
+    atomic_store(&self->request, 0);
+    if (atomic_exchange(&self->timer_made, false))
+        timer_delete(self->timer);
+    pthread_mutex_unlock(&self->lock);
+}

@@ -1,0 +1,52 @@
+/* vm_state.h - what a vm is made of, for the vm's own rooms only. */
+#ifndef VM_STATE_H
+#define VM_STATE_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <time.h>
+
+#include "vm.h"
+#include "vm_memory.h"
+
+enum vm_warning { WARNINGS_OFF, WARNINGS_ON, WARNING_CONTINUES };
+
+struct vm {
+    lua_State *L;
+    struct vm_memory memory;
+    enum vm_warning warning;
+
+    _Atomic(lua_State *) running; /* whose code runs: there a signal arms the hook. NULL: none. The owner's */
+    _Atomic uint64_t request;     /* an interrupt asked for: target << 2 | enum vm_interrupt */
+    uint64_t target;
+
+    pthread_mutex_t lock; /* over what follows */
+    bool owned;
+    pthread_t owner;
+    long owner_tid;
+    atomic_bool timer_made;
+    timer_t timer; /* sends the signal again while a request is not answered */
+};
+
+/* Interrupts: the part of the life that belongs to vm_interrupt.c. */
+void vm_interrupt_init(struct vm *self);
+void vm_interrupt_release(struct vm *self);
+
+/* What a tracked call must put back. */
+struct vm_track {
+    void *outer;        /* the thread's aim before */
+    lua_State *running; /* the vm's running state before */
+};
+
+/* From here to vm_leave, L's code is what an interrupt of the vm finds. */
+struct vm_track vm_enter(struct vm *self, lua_State *L);
+void vm_leave(struct vm *self, struct vm_track track);
+
+/* Replaces coroutine.resume, wrap and close by tracked ones, and os.exit by one that ends the program
+ * once. Raises memory errors. */
+void vm_track_libraries(lua_State *L);
+
+/* lua_WarnFunction; ud is the vm. Lua's own behaviour: off, until "@on". */
+void vm_warn(void *ud, const char *message, int continues);
+
+#endif
