@@ -1,7 +1,7 @@
 /* buffer.c - bytes that grow at the end.
  *
  * Entered by the buffer's owner only. Invariants:
- * 1. size <= capacity; data is NULL only while capacity is 0.
+ * 1. size <= capacity <= PTRDIFF_MAX; data is NULL only while capacity is 0.
  * 2. lent is 0, or data belongs to somebody else and lent == capacity.
  * 3. A growth that fails changes nothing.
  */
@@ -38,11 +38,11 @@ void buffer_release(struct buffer *self)
 /* Doubles, so that appending stays linear; one large append gets just what it needs, for it is often the last. */
 static size_t next_capacity(const struct buffer *self, size_t needed)
 {
-    size_t doubled = self->capacity > SIZE_MAX / 2 ? SIZE_MAX : self->capacity * 2;
+    size_t doubled = self->capacity * 2;
 
     if (doubled < SMALLEST)
         doubled = SMALLEST;
-    return needed > doubled ? needed : doubled;
+    return needed > doubled || doubled > PTRDIFF_MAX ? needed : doubled;
 }
 
 int buffer_grow(struct buffer *self, size_t more)
@@ -52,7 +52,7 @@ int buffer_grow(struct buffer *self, size_t more)
 
     if (more <= self->capacity - self->size)
         return 0;
-    if (more > SIZE_MAX - self->size)
+    if (more > PTRDIFF_MAX - self->size)
         return TROUPE_ENOMEM;
     capacity = next_capacity(self, self->size + more);
     data = realloc(self->lent ? NULL : self->data, capacity);

@@ -176,7 +176,7 @@ int decode_function(struct decoder *self)
 {
     lua_State *L = self->L;
     lua_Integer object = self->objects;
-    int count, rc = decode_deeper(self), function;
+    int count = 0, rc = decode_deeper(self), function;
 
     if (rc == 0)
         rc = read_count(self, &count);
