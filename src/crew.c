@@ -4,12 +4,13 @@
  *                   `-----------------------`-- any of them -> vacant [crew_down]
  *
  * What an up worker with jobs may be in for:
- *     none -> wanted [crew_want_all, crew_spare] -> asked [crew_ask] -> answered [crew_answer] -> none [crew_measure]
+ *     none -> wanted [crew_want_all, crew_spare] -> asked [crew_ask] -> answered [crew_answer]
+ *     answered -> none [crew_measure]
  * and an empty hand leads back to none, save from asked, where the answer is still under way.
  *
  * 1. A worker is in the list that its state says (crew_lists.c): whoever changes that calls crew_settle.
- * 2. Credit is how many average jobs fit into BUDGET. A job longer than that is the new average at once, shorter
- *    ones pull it down little by little.
+ * 2. Credit is how many average jobs fit into BUDGET. A job longer than that is the new average at once,
+ *    shorter ones pull it down little by little.
  * 3. Nothing but crew_init and crew_resize needs memory.
  */
 #include "crew.h"

@@ -1,5 +1,5 @@
-/* crew.h - the workers of one dispatcher: who is idle, who has how many jobs, who gets the next one, and how many
- * jobs one may hold. One owner, one thread at a time.
+/* crew.h - the workers of one dispatcher: who is idle, who has how many jobs, who gets the next one, and
+ * how many jobs one may hold. One owner, one thread at a time.
  */
 #ifndef CREW_H
 #define CREW_H
@@ -27,7 +27,8 @@ struct worker {
     struct worker *next;
     struct worker *prev;
     double since; /* when it became idle or busy, or last reported a job done */
-    /* Among the promised: workers that may get more and have more than one job, the one waited for longest first. */
+    /* Among the promised: workers that may get more and have more than one job, the one waited for
+     * longest first. */
     bool promised;
     struct worker *later;
     struct worker *sooner;
@@ -55,7 +56,7 @@ struct crew {
     struct worker_list wanted; /* to be asked to give back what they have not begun */
     struct worker *soonest; /* the promised, from soonest to latest */
     struct worker *latest;
-    struct worker_list *hands; /* [n]: workers that may get more and have n jobs; [0]: idle, the warmest first */
+    struct worker_list *hands; /* [n]: may get more and have n jobs; [0]: idle, the warmest first */
     uint64_t filled[CREDIT_LIMIT / 64 + 1]; /* bit n: hands[n] is not empty */
 };
 
@@ -94,12 +95,12 @@ static inline struct worker *crew_coldest(const struct crew *self)
     return self->hands[0].tail;
 }
 
-/* A worker that has jobs and may get one more in advance; NULL: none. A worker silent for too long is passed over
- * until it reports. */
+/* A worker that has jobs and may get one more in advance; NULL: none. A worker silent for too long is
+ * passed over until it reports. */
 struct worker *crew_spare(struct crew *self, double now);
 
-/* The worker that was silent for too long with more than one job in its hand, and no recall; NULL: none, or there
- * is nobody else to give them to. */
+/* The worker that was silent for too long with more than one job in its hand, and no recall; NULL: none,
+ * or there is nobody else to give them to. */
 struct worker *crew_stuck(const struct crew *self, double now);
 
 /* When crew_stuck may next find one; INFINITY: never. */

@@ -1,11 +1,13 @@
-/* crew_lists.c - which list each worker is in, and so who is next for a job, an end, a recall: all in constant time.
+/* crew_lists.c - which list each worker is in, and so who is next for a job, an end, a recall: all in
+ * constant time.
  *
- * 1. A worker is in one list at most: vacant while it is vacant; hands[0] while it is up with an empty hand;
- *    hands[n] while it has n jobs and no recall; wanted while a recall is. Else in none.
+ * 1. A worker is in one list at most: vacant while it is vacant; hands[0] while it is up with an empty
+ *    hand; hands[n] while it has n jobs and no recall; wanted while a recall is. Else in none.
  * 2. Bit n of `filled` is set exactly while hands[n] is not empty.
- * 3. Whoever may hold a job behind a long one is promised: in hands[2] or above, and among the promised, who are
- *    ordered by waited_since.
- * 4. A worker that was silent for PATIENCE although its whole hand should take a tenth of it is stuck in a long job.
+ * 3. Whoever may hold a job behind a long one is promised: in hands[2] or above, and among the promised,
+ *    who are ordered by waited_since.
+ * 4. A worker that was silent for PATIENCE although its whole hand should take a tenth of it is stuck in
+ *    a long job.
  */
 #include "crew_lists.h"
 

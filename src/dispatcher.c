@@ -1,4 +1,5 @@
-/* dispatcher.c - see dispatcher.h: the events, and what each does to a job.
+/* dispatcher.c - see dispatcher.h: what submitters and time do to jobs. dispatcher_worker.c has what
+ * workers report, dispatcher_next.c what follows.
  *
  *     (submit) -> delayed [dispatcher_submit]           delayed -> queued [dispatcher_tick]
  *     (submit) -> queued [dispatcher_submit]            queued -> handed [dispatcher_next]
@@ -11,10 +12,11 @@
  *
  * A worker begins jobs in the order handed: the first in its hand counts as running.
  *
- * 1. A job is in exactly one place: the heap `delayed`, the queue, one worker's hand, or the list `ended`.
+ * 1. A job is in exactly one place: the heap `delayed`, the queue, one worker's hand, or the list
+ *    `ended`.
  * 2. It is in `live` until it ends, and goes to `ended` once: so each gets exactly one ACTION_END.
- * 3. Memory is taken only by dispatcher_new, dispatcher_submit and dispatcher_resize; dispatcher_submit reserves what
- *    the job may need later. Every other event succeeds whatever the state of memory.
+ * 3. Memory is taken only by dispatcher_new, dispatcher_submit and dispatcher_resize; dispatcher_submit
+ *    reserves what the job may need later. Every other event succeeds whatever the state of memory.
  * 4. Events record facts; what follows for workers is worked out in dispatcher_next, from the state then.
  */
 #include "dispatcher.h"

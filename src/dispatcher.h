@@ -1,8 +1,9 @@
-/* dispatcher.h - decides which worker of one pool runs which job when. Pure: events in, each with `now` (monotonic
- * seconds), actions out through dispatcher_next. No socket, no Lua, no clock, no callback, no thread of its own.
+/* dispatcher.h - decides which worker of one pool runs which job when. Pure: events in, each with `now`
+ * (monotonic seconds), actions out through dispatcher_next. No socket, no Lua, no clock, no callback, no
+ * thread of its own.
  *
- * Workers are small numbers 1.. that the dispatcher gives out in ACTION_START and that are free again after
- * dispatcher_worker_down. The caller draws dispatcher_next dry after each event or batch of events.
+ * Workers are small numbers 1.. that the dispatcher gives out in ACTION_START and that are free again
+ * after dispatcher_worker_down. The caller draws dispatcher_next dry after each event or batch of events.
  */
 #ifndef DISPATCHER_H
 #define DISPATCHER_H
@@ -25,9 +26,9 @@ enum action_kind {
     ACTION_START,   /* start worker `worker` */
     ACTION_STOP,    /* worker `worker` has nothing to do and shall end; dispatcher_worker_down follows */
     ACTION_RUN,     /* hand job `id` with `load` to `worker` */
-    ACTION_RECALL,  /* take back what `worker` was handed and has not begun: dispatcher_returned follows for each,
-                       then dispatcher_recall_done, also when there was nothing to take back */
-    ACTION_END,     /* job `id` has ended as `end`; `load` and, when a run ended it, `result` go back to the caller */
+    ACTION_RECALL,  /* take back what `worker` was handed and has not begun: dispatcher_returned follows for
+                       each, then dispatcher_recall_done, also when there was nothing to take back */
+    ACTION_END,     /* job `id` has ended as `end`; `load` and, when a run ended it, `result` go back */
     ACTION_DRAINED  /* closing, and the last job and the last worker are gone */
 };
 
@@ -61,25 +62,28 @@ int dispatcher_submit(struct dispatcher *self, const struct job_spec *spec, doub
 enum cancel_answer {
     CANCEL_UNKNOWN,  /* no such live job */
     CANCEL_ENDED,    /* it had not begun: ACTION_END follows with JOB_CANCELLED */
-    CANCEL_HANDED    /* a worker has it and may not have begun. Marked: given back by dispatcher_returned or
-                        dispatcher_withdraw it ends as JOB_CANCELLED, run to its end it ends as it ends, once */
+    CANCEL_HANDED    /* a worker has it and may not have begun. Marked: given back by dispatcher_returned
+                        or dispatcher_withdraw it ends as JOB_CANCELLED, run to its end it ends as it ends */
 };
 enum cancel_answer dispatcher_cancel(struct dispatcher *self, uint64_t id, double now);
 
 /* Cancels all that no worker has. */
 void dispatcher_cancel_pending(struct dispatcher *self, double now);
 
-/* The worker ran it: `ran` seconds; ok or not; result is the caller's outcome, handed back in ACTION_END. A failed run with
- * retries left is delayed or queued again instead: then the result comes back in *dropped for the caller to free.
- * TROUPE_EINVAL for a job this worker does not have (result stays the caller's). */
-int dispatcher_done(struct dispatcher *self, int worker, uint64_t id, bool ok, double ran, void *result, void **dropped, double now);
+/* The worker ran it: `ran` seconds; ok or not; result is the caller's outcome, handed back in ACTION_END.
+ * A failed run with retries left is delayed or queued again instead: then the result comes back in
+ * *dropped for the caller to free. TROUPE_EINVAL for a job this worker does not have (result stays the
+ * caller's). */
+int dispatcher_done(struct dispatcher *self, int worker, uint64_t id, bool ok, double ran, void *result,
+                    void **dropped, double now);
 
-/* The worker gives the job back unbegun. It goes where it was in the queue, or ends when it was cancelled meanwhile.
- * TROUPE_EINVAL for a job this worker does not have. */
+/* The worker gives the job back unbegun. It goes where it was in the queue, or ends when it was cancelled
+ * meanwhile. TROUPE_EINVAL for a job this worker does not have. */
 int dispatcher_returned(struct dispatcher *self, int worker, uint64_t id, double now);
 
-/* ACTION_RECALL is answered: what could be taken back has been returned. Nothing is asked of the worker again, and
- * nothing handed to it in advance, before it reports a job done or has none. TROUPE_EINVAL: no such worker. */
+/* ACTION_RECALL is answered: what could be taken back has been returned. Nothing is asked of the worker
+ * again, and nothing handed to it in advance, before it reports a job done or has none. TROUPE_EINVAL: no
+ * such worker. */
 int dispatcher_recall_done(struct dispatcher *self, int worker, double now);
 
 /* The caller took precisely this handed job back before it began: it ends as JOB_CANCELLED.
@@ -89,15 +93,17 @@ int dispatcher_withdraw(struct dispatcher *self, uint64_t id, double now);
 /* The worker is ready for jobs. */
 int dispatcher_worker_up(struct dispatcher *self, int worker, double now);
 
-/* The worker is gone: stopped as asked, lost (jobs it had begun are retried or end as JOB_LOST, unbegun ones are queued again), or it
- * never came up: then `failed` is true, and when no other worker is up every pending job ends as JOB_FAILED. */
+/* The worker is gone: stopped as asked, lost (jobs it had begun are retried or end as JOB_LOST, unbegun
+ * ones are queued again), or it never came up: then `failed` is true, and when no other worker is up
+ * every pending job ends as JOB_FAILED. */
 int dispatcher_worker_down(struct dispatcher *self, int worker, bool failed, double now);
 
 /* From now on at most so many workers. Those too many are stopped as they run dry; none loses its job.
  * 0; TROUPE_EINVAL below 1; TROUPE_ENOMEM, then unchanged. */
 int dispatcher_resize(struct dispatcher *self, int workers, double now);
 
-/* Paused: nothing is handed out, no worker is started, and what has not begun is recalled. Closing ends a pause. */
+/* Paused: nothing is handed out, no worker is started, and what has not begun is recalled. Closing ends a
+ * pause. */
 void dispatcher_pause(struct dispatcher *self, bool paused, double now);
 
 /* No more submits. With soon: what no worker has begun is cancelled, what fails is not retried. Workers

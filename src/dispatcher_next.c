@@ -1,11 +1,13 @@
-/* dispatcher_next.c - the actions: worked out from the state whenever the caller asks, so that a whole batch of
- * events is answered at once.
+/* dispatcher_next.c - the actions: worked out from the state whenever the caller asks, so that a whole
+ * batch of events is answered at once.
  *
- * The order is the policy: outcomes leave first; workers too many are stopped; each idle worker gets a job, the warmest
- * first; what still waits may start workers; only then jobs are handed in advance. What was handed in advance is taken
- * back when its worker is stuck in a long job, and when another worker is idle with nothing left to hand out.
+ * The order is the policy: outcomes leave first; workers too many are stopped; each idle worker gets a
+ * job, the warmest first; what still waits may start workers; only then jobs are handed in advance. What
+ * was handed in advance is taken back when its worker is stuck in a long job, and when another worker is
+ * idle with nothing left to hand out.
  *
- * 1. Every action changes the state so that it is not found again: dispatcher_next always comes to an end.
+ * 1. Every action changes the state so that it is not found again: dispatcher_next always comes to an
+ *    end.
  * 2. One recall at most is under way for each worker, and for idleness one for each that is idle.
  */
 #include "dispatcher.h"

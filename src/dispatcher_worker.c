@@ -1,7 +1,7 @@
 /* dispatcher_worker.c - what workers report: jobs done or given back, their own coming and going.
  *
- * See dispatcher.c for a job's states. A worker begins jobs in the order handed, so when it is lost the first in its
- * hand counts as begun and the others as not.
+ * See dispatcher.c for a job's states. A worker begins jobs in the order handed, so when it is lost the
+ * first in its hand counts as begun and the others as not.
  */
 #include "dispatcher.h"
 
@@ -23,7 +23,8 @@ static void put_back(struct dispatcher *self, struct job *job)
         job_queue_restore(&self->queue, job);
 }
 
-/* Runs it once more after a run that failed or was lost, unless its retries are used up or nobody wants it. */
+/* Runs it once more after a run that failed or was lost, unless its retries are used up or nobody wants
+ * it. */
 static bool try_again(struct dispatcher *self, struct job *job)
 {
     if (job->cancelled || self->soon || !job_may_retry(job))
@@ -47,8 +48,8 @@ static struct job *find_handed(struct dispatcher *self, const struct worker *wor
     return job && job->state == JOB_HANDED && job->worker == (uint32_t)worker->number ? job : NULL;
 }
 
-int dispatcher_done(struct dispatcher *self, int worker, uint64_t id, bool ok, double ran, void *result, void **dropped,
-                    double now)
+int dispatcher_done(struct dispatcher *self, int worker, uint64_t id, bool ok, double ran, void *result,
+                    void **dropped, double now)
 {
     dispatcher_advance(self, now);
     *dropped = NULL;
@@ -110,7 +111,8 @@ int dispatcher_worker_up(struct dispatcher *self, int worker, double now)
     return 0;
 }
 
-/* Takes the hand of a lost worker apart, the last job first, so that each goes back in front of the one before. */
+/* Takes the hand of a lost worker apart, the last job first, so that each goes back in front of the one
+ * before. */
 static void lose_hand(struct dispatcher *self, struct worker *worker)
 {
     struct job *job;

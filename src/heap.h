@@ -1,5 +1,6 @@
-/* heap.h - a stable binary heap of nodes that live inside the caller's structs: smallest key first, equal keys in the
- * order they were pushed; any node can be removed in logarithmic time. One owner, one thread at a time.
+/* heap.h - a stable binary heap of nodes that live inside the caller's structs: smallest key first, equal
+ * keys in the order they were pushed; any node can be removed in logarithmic time. One owner, one thread
+ * at a time.
  */
 #ifndef HEAP_H
 #define HEAP_H

@@ -1,15 +1,17 @@
 /* id_map.c - open addressing with linear probing over bare object pointers.
  *
- * Eight slots are one cache line, eight lines a block. Ids that differ in their six lowest bits only share a block, in
- * order; which block, a multiplicative hash of the other bits says. So ids in sequence fill whole blocks in turn and
- * touch memory much as a queue would, while any other pattern is spread by the hash.
+ * Eight slots are one cache line, eight lines a block. Ids that differ in their six lowest bits only
+ * share a block, in order; which block, a multiplicative hash of the other bits says. So ids in sequence
+ * fill whole blocks in turn and touch memory much as a queue would, while any other pattern is spread by
+ * the hash.
  *
- * A removed object leaves a mark, so that probes go on past it; marks at the end of a run of slots are cleared at
- * once, which for ids that leave in sequence is all of them. When objects and marks fill a table, or few objects are
- * left, a table of the right size takes its place. The old one is emptied line by line with each later change:
- * no single call pays for the whole.
+ * A removed object leaves a mark, so that probes go on past it; marks at the end of a run of slots are
+ * cleared at once, which for ids that leave in sequence is all of them. When objects and marks fill a
+ * table, or few objects are left, a table of the right size takes its place. The old one is emptied line
+ * by line with each later change: no single call pays for the whole.
  *
- * 1. An object is in exactly one of the two tables, reachable by probing from its home without meeting a NULL.
+ * 1. An object is in exactly one of the two tables, reachable by probing from its home without meeting a
+ *    NULL.
  * 2. `now` keeps a quarter of its slots NULL, so every probe ends.
  * 3. `old` gives up a line with every insert or remove and is empty before `now` can fill.
  * 4. Removing needs no memory; a table that could not shrink is just large.

@@ -1,5 +1,6 @@
-/* id_map.h - finds objects by a 64-bit id. Every object begins with its id, a uint64_t that stays the same while the
- * object is in the map. Made for ids given out in sequence. One owner, one thread at a time.
+/* id_map.h - finds objects by a 64-bit id. Every object begins with its id, a uint64_t that stays the
+ * same while the object is in the map. Made for ids given out in sequence. One owner, one thread at a
+ * time.
  */
 #ifndef ID_MAP_H
 #define ID_MAP_H
@@ -26,7 +27,8 @@ void id_map_init(struct id_map *self);
 /* Frees its own memory; the objects are the caller's. */
 void id_map_release(struct id_map *self);
 
-/* Borrows the object until it is removed. 0; TROUPE_EINVAL when its id is taken, TROUPE_ENOMEM, then unchanged. */
+/* Borrows the object until it is removed. 0; TROUPE_EINVAL when its id is taken, TROUPE_ENOMEM, then
+ * unchanged. */
 int id_map_insert(struct id_map *self, void *object);
 
 /* The object of that id; NULL: none. */

@@ -1,8 +1,10 @@
 /* job_queue.c - see job_queue.h.
  *
- * 1. A level is in the heap `waiting` exactly while it has jobs; the heap has room for every level there is.
+ * 1. A level is in the heap `waiting` exactly while it has jobs; the heap has room for every level there
+ *    is.
  * 2. Jobs of a level are linked by growing `order`. No two jobs of a level have the same.
- * 3. A level lives while any admitted job names it, queued or not. LEVELS_KEPT empty ones are kept for the next job.
+ * 3. A level lives while any admitted job names it, queued or not. LEVELS_KEPT empty ones are kept for
+ *    the next job.
  */
 #include "job_queue.h"
 
@@ -37,7 +39,8 @@ static struct job_level *level_new(struct job_queue *self, uint64_t key)
     return level;
 }
 
-/* Puts the job where its order says; near the finger, as jobs mostly come back many at a time and in order. */
+/* Puts the job where its order says; near the finger, as jobs mostly come back many at a time and in
+ * order. */
 static void put_in_order(struct job_level *level, struct job *job)
 {
     struct job *after = level->finger;

@@ -1,7 +1,7 @@
 /* job_queue.h - jobs that wait: by priority, and within one in order. One owner, one thread at a time.
  *
- * A job is admitted before its first push and leaves after the last removal; in between it may be pushed and popped
- * any number of times, and none of that needs memory.
+ * A job is admitted before its first push and leaves after the last removal; in between it may be pushed
+ * and popped any number of times, and none of that needs memory.
  */
 #ifndef JOB_QUEUE_H
 #define JOB_QUEUE_H

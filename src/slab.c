@@ -1,7 +1,8 @@
 /* slab.c - see slab.h.
  *
- * Objects live in chunks aligned to their own size, so an object's address tells its chunk. A chunk first hands out
- * its objects in order, untouched memory last; what comes back is linked through its first word and handed out first.
+ * Objects live in chunks aligned to their own size, so an object's address tells its chunk. A chunk first
+ * hands out its objects in order, untouched memory last; what comes back is linked through its first word
+ * and handed out first.
  *
  * 1. A chunk is in `full` exactly while it has no room, otherwise in `partial`.
  * 2. At most one chunk without objects is kept; memory follows the number of objects down again.

@@ -1,7 +1,8 @@
 /* dispatcher_script.c - see dispatcher_script.h.
  *
- * One event a line, times and all literal; several on a line, parted by `;`, are one batch. After each line the
- * dispatcher is drawn dry, and exactly the lines that follow with `>` must come out, in this order.
+ * One event a line, times and all literal; several on a line, parted by `;`, are one batch. After each
+ * line the dispatcher is drawn dry, and exactly the lines that follow with `>` must come out, in this
+ * order.
  *
  *     pool workers=2 credit=8 idle=5         the first line; what is left out is the default
  *     submit 7 prio=5 first delay=1 retries=2 base=1 factor=2 max=10
@@ -18,8 +19,9 @@
  *     > drop 7       a failed run's result came back from dispatcher_done
  *     > = word       what an event answered: ended, handed, unknown; einval, edead; a state; a number; never
  *
- * An event that answers 0 prints no `=`. Attempts are printed when they are not what a plain life has: 1 in a run, and
- * in an end that a run led to; none in another. Blank lines and what follows a # do not count.
+ * An event that answers 0 prints no `=`. Attempts are printed when they are not what a plain life has: 1
+ * in a run, and in an end that a run led to; none in another. Blank lines and what follows a # do not
+ * count.
  */
 #include "dispatcher_script.h"
 
@@ -107,8 +109,9 @@ static uint64_t id_at(const struct script *self, int i)
 
 static void answer(struct script *self, int rc)
 {
+    const char *word = rc == TROUPE_EINVAL ? "einval" : rc == TROUPE_EDEAD ? "edead" : troupe_strerror(rc);
     if (rc)
-        say(self, "> = %s\n", rc == TROUPE_EINVAL ? "einval" : rc == TROUPE_EDEAD ? "edead" : troupe_strerror(rc));
+        say(self, "> = %s\n", word);
 }
 
 static void tell_pool(struct script *self)
@@ -143,8 +146,8 @@ static void tell_done(struct script *self)
 {
     void *dropped;
     uint64_t id = id_at(self, 2);
-    int rc = dispatcher_done(self->dispatcher, worker(self), id, has(self, "ok"), number(self, "ran", 1), result_of(id),
-                             &dropped, self->now);
+    int rc = dispatcher_done(self->dispatcher, worker(self), id, has(self, "ok"), number(self, "ran", 1),
+                             result_of(id), &dropped, self->now);
     answer(self, rc);
     if (dropped)
         say(self, dropped == result_of(id) ? "> drop %d\n" : "> drop of another than %d\n", (int)id);
@@ -247,7 +250,8 @@ static bool tell(struct script *self)
 static void say_end(struct script *self, const struct action *action)
 {
     static const char *const words[] = {"finished", "failed", "cancelled", "lost"};
-    bool ran = action->end == JOB_FINISHED || action->end == JOB_LOST || (action->end == JOB_FAILED && action->result);
+    bool failed_in_a_run = action->end == JOB_FAILED && action->result;
+    bool ran = action->end == JOB_FINISHED || action->end == JOB_LOST || failed_in_a_run;
     say(self, "> end %d %s", (int)action->id, words[action->end]);
     if (action->attempt != ran)
         say(self, " attempt=%d", action->attempt);
@@ -285,15 +289,22 @@ static void say_action(struct script *self, const struct action *action)
     say(self, "\n");
 }
 
+static void split(struct script *self, char *event)
+{
+    char *rest;
+    self->count = 0;
+    for (char *word = strtok_r(event, " \t", &rest); word; word = strtok_r(NULL, " \t", &rest)) {
+        if (self->count < (int)(sizeof self->words / sizeof *self->words))
+            self->words[self->count++] = word;
+    }
+}
+
 /* Tells the events of one line, then draws the dispatcher dry. False: an event is not known. */
 static bool tell_line(struct script *self, char *line)
 {
-    char *rest_of_line;
-    for (char *event = strtok_r(line, ";", &rest_of_line); event; event = strtok_r(NULL, ";", &rest_of_line)) {
-        char *rest;
-        self->count = 0;
-        for (char *word = strtok_r(event, " \t", &rest); word && self->count < 16; word = strtok_r(NULL, " \t", &rest))
-            self->words[self->count++] = word;
+    char *rest;
+    for (char *event = strtok_r(line, ";", &rest); event; event = strtok_r(NULL, ";", &rest)) {
+        split(self, event);
         if (self->count && !tell(self))
             return false;
     }
@@ -321,7 +332,8 @@ static char *next_line(char **text, int *number_of_line)
     return line;
 }
 
-static const char *complain(const char *what, int line, const char *event, const char *wanted, const char *got)
+static const char *complain(const char *what, int line, const char *event, const char *wanted,
+                            const char *got)
 {
     snprintf(verdict, sizeof verdict, "line %d, %s: %s\nwanted:\n%sgot:\n%s", line, event, what, wanted, got);
     return verdict;

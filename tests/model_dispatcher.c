@@ -2,13 +2,16 @@
  *
  *     model_dispatcher [jobs [seed]]        100,000 jobs unless said otherwise
  *
- * The model keeps every job's place in the plainest way, tells the dispatcher random events (submit, begin, done, cancel,
- * withdraw, return, recall answers, losses, failed starts, resize, pause, close, time) and checks every action:
+ * The model keeps every job's place in the plainest way, tells the dispatcher random events (submit,
+ * begin, done, cancel, withdraw, return, recall answers, losses, failed starts, resize, pause, close,
+ * time) and checks every action:
  *
  * 1. Each job gets exactly one end, the one that its events led to, with its own load and result.
- * 2. What runs is the first by priority and order of all that wait, on a worker that is up and may have one more.
+ * 2. What runs is the first by priority and order of all that wait, on a worker that is up and may have
+ *    one more.
  * 3. An idle worker gets a job before any other gets a second; no job waits while a worker is idle.
- * 4. No start beyond the limit, nor beyond the jobs waiting; no stop of a worker with jobs; one recall at a time each.
+ * 4. No start beyond the limit, nor beyond the jobs waiting; no stop of a worker with jobs; one recall at
+ *    a time each.
  * 5. When a tick has been answered the next deadline is ahead: no loop would spin on it.
  * 6. A closed pool ends, and says so once, last.
  */
@@ -71,13 +74,13 @@ static uint64_t seed;
 static uint64_t events;
 static uint64_t ends[4], retried, recalled, abandoned;
 
-static void fail(const char *what, uint64_t id)
+static void fail(const char *what, int64_t id)
 {
-    printf("not ok 1 - %s (job or worker %" PRIu64 ", event %" PRIu64 ")\n", what, id, events);
+    printf("not ok 1 - %s (job or worker %" PRId64 ", event %" PRIu64 ")\n", what, id, events);
     exit(EXIT_FAILURE);
 }
 
-static void require(bool holds, const char *what, uint64_t id)
+static void require(bool holds, const char *what, int64_t id)
 {
     if (!holds)
         fail(what, id);
@@ -226,7 +229,8 @@ static void check_run(const struct action *a)
     require(worker->state == UP, "what runs is handed to a worker that is up", a->id);
     require(worker->held == 0 || count_idle() == 0, "idle workers come first", a->id);
     require(worker->held < max_credit, "no more than max_credit in a hand", a->id);
-    require(worker->held == 0 || (worker->held + 1) * shortest <= 200e-6 * (1 + 1e-9), "credit follows run times", a->id);
+    double in_advance = worker->held ? (worker->held + 1) * shortest : 0;
+    require(in_advance <= 200e-6 * (1 + 1e-9), "credit follows run times", a->id);
     require(a->attempt == job->attempts + 1, "attempts are counted", a->id);
     require(a->load == &tokens[id], "the load is the job's", a->id);
     unqueue(id);
@@ -254,11 +258,11 @@ static void check_start(const struct action *a)
 {
     int starting = count_workers(STARTING);
     int alive = starting + count_workers(UP);
-    require(a->worker >= 1 && a->worker <= WORKERS && workers[a->worker].state == VACANT, "a start has a free number",
-            (uint64_t)a->worker);
-    require(alive + count_workers(STOPPING) < limit, "no start above the limit", (uint64_t)a->worker);
-    require(queued > starting && !paused, "no start without a job for it", (uint64_t)a->worker);
-    require(!start_failed || alive == 0, "no start is repeated while a worker lives", (uint64_t)a->worker);
+    bool in_range = a->worker >= 1 && a->worker <= WORKERS;
+    require(in_range && workers[a->worker].state == VACANT, "a start has a free number", a->worker);
+    require(alive + count_workers(STOPPING) < limit, "no start above the limit", a->worker);
+    require(queued > starting && !paused, "no start without a job for it", a->worker);
+    require(!start_failed || alive == 0, "no start is repeated while a worker lives", a->worker);
     workers[a->worker] = (struct model_worker){.state = STARTING};
 }
 
@@ -271,14 +275,15 @@ static void check_action(const struct action *a)
         check_start(a);
         break;
     case ACTION_STOP:
-        require(worker->state == UP && worker->held == 0, "only idle workers are stopped", (uint64_t)a->worker);
+        require(worker->state == UP && worker->held == 0, "only idle workers are stopped", a->worker);
         worker->state = STOPPING;
         break;
     case ACTION_RUN:
         check_run(a);
         break;
     case ACTION_RECALL:
-        require(worker->state == UP && worker->held > 0 && !worker->asked, "a recall is asked once", (uint64_t)a->worker);
+        require(worker->state == UP && worker->held > 0, "a recall is for one with jobs", a->worker);
+        require(!worker->asked, "a recall is asked once", a->worker);
         worker->asked = true;
         worker->fresh = false;
         break;
@@ -335,8 +340,13 @@ static void submit(int most)
     int id = submitted + 1;
     struct model_job *job = &jobs[id];
     *job = (struct model_job){.priority = chance(60) ? 2 : below(PRIORITIES), .first = chance(5)};
-    struct job_spec spec = {.id = (uint64_t)id, .load = &tokens[id], .priority = (job->priority - 2) * 1000000000,
-                            .first = job->first, .delay = chance(10) ? waits[below(5)] : 0};
+    struct job_spec spec = {
+        .id = (uint64_t)id,
+        .load = &tokens[id],
+        .priority = (job->priority - 2) * 1000000000,
+        .first = job->first,
+        .delay = chance(10) ? waits[below(5)] : 0,
+    };
     if (chance(20)) {
         spec.retry = (struct job_retry){below(4) - 1, waits[below(5)], below(3), waits[below(5)]};
         job->retries = spec.retry.retries;
@@ -345,7 +355,7 @@ static void submit(int most)
         job->max = spec.retry.max;
     }
     int rc = dispatcher_submit(dispatcher, &spec, now);
-    require(rc == (closing ? TROUPE_EDEAD : 0), "a submit is taken until the close", (uint64_t)id);
+    require(rc == (closing ? TROUPE_EDEAD : 0), "a submit is taken until the close", id);
     if (rc)
         return;
     submitted++;
@@ -387,17 +397,18 @@ static void finish(void)
     shortest = ran < shortest ? ran : shortest;
     void *result = &tokens[JOBS + id];
     void *dropped;
-    require(!dispatcher_done(dispatcher, w, (uint64_t)id, ok, ran, result, &dropped, now), "done is taken", (uint64_t)id);
+    int rc = dispatcher_done(dispatcher, w, (uint64_t)id, ok, ran, result, &dropped, now);
+    require(!rc, "done is taken", id);
     out_of_hand(id);
     jobs[id].attempts++;
     worker->fresh = true;
     if (ok)
         will_end(id, JOB_FINISHED, result);
     else if (run_again(id))
-        require(dropped == result, "a failed run's result is dropped", (uint64_t)id);
+        require(dropped == result, "a failed run's result is dropped", id);
     else
         will_end(id, JOB_FAILED, result);
-    require(!dropped || jobs[id].place != ENDING, "a final result is not dropped", (uint64_t)id);
+    require(!dropped || jobs[id].place != ENDING, "a final result is not dropped", id);
 }
 
 static void answer_recall(void)
@@ -412,7 +423,7 @@ static void answer_recall(void)
         int unbegun = worker->held - worker->begun;
         int i = worker->begun + (w % 3 == 0 ? 0 : w % 3 == 1 ? unbegun - 1 : below(unbegun));
         int id = worker->hand[i];
-        require(!dispatcher_returned(dispatcher, w, (uint64_t)id, now), "a return is taken", (uint64_t)id);
+        require(!dispatcher_returned(dispatcher, w, (uint64_t)id, now), "a return is taken", id);
         out_of_hand(id);
         put_back(id);
         recalled++;
@@ -421,7 +432,7 @@ static void answer_recall(void)
     }
     worker->asked = false;
     worker->fresh = false;
-    require(!dispatcher_recall_done(dispatcher, w, now), "a recall's answer is taken", (uint64_t)w);
+    require(!dispatcher_recall_done(dispatcher, w, now), "a recall's answer is taken", w);
 }
 
 static void cancel(void)
@@ -432,24 +443,25 @@ static void cancel(void)
     struct model_job *job = &jobs[id];
     enum cancel_answer answer = dispatcher_cancel(dispatcher, (uint64_t)id, now);
     if (job->place == HANDED) {
-        require(answer == CANCEL_HANDED, "a handed job is taken back first", (uint64_t)id);
+        require(answer == CANCEL_HANDED, "a handed job is taken back first", id);
         job->cancelled = true;
         struct model_worker *worker = &workers[job->worker];
         bool begun = worker->begun > 0 && worker->hand[0] == id;
         if (!begun && worker->begun <= 1 && chance(50)) {
-            require(!dispatcher_withdraw(dispatcher, (uint64_t)id, now), "a withdrawal is taken", (uint64_t)id);
+            int rc = dispatcher_withdraw(dispatcher, (uint64_t)id, now);
+            require(!rc, "a withdrawal is taken", id);
             out_of_hand(id);
             will_end(id, JOB_CANCELLED, NULL);
         }
     } else if (job->place == QUEUED || job->place == DELAYED) {
-        require(answer == CANCEL_ENDED, "a waiting job is cancelled at once", (uint64_t)id);
+        require(answer == CANCEL_ENDED, "a waiting job is cancelled at once", id);
         if (job->place == QUEUED)
             unqueue(id);
         else
             delayed--;
         will_end(id, JOB_CANCELLED, NULL);
     } else {
-        require(answer == CANCEL_UNKNOWN, "an ended job cannot be cancelled", (uint64_t)id);
+        require(answer == CANCEL_UNKNOWN, "an ended job cannot be cancelled", id);
     }
 }
 
@@ -469,7 +481,8 @@ static void cancel_pending(void)
 static void lose(int w)
 {
     struct model_worker *worker = &workers[w];
-    require(!dispatcher_worker_down(dispatcher, w, worker->state == UP && chance(10), now), "a loss is taken", (uint64_t)w);
+    int rc = dispatcher_worker_down(dispatcher, w, chance(10), now);
+    require(!rc, "a loss is taken", w);
     int held = worker->held;
     int hand[HAND];
     memcpy(hand, worker->hand, sizeof hand);
@@ -489,7 +502,7 @@ static void lose(int w)
 
 static void start_fails(int w)
 {
-    require(!dispatcher_worker_down(dispatcher, w, true, now), "a failed start is taken", (uint64_t)w);
+    require(!dispatcher_worker_down(dispatcher, w, true, now), "a failed start is taken", w);
     workers[w] = (struct model_worker){0};
     start_failed = true;
     if (count_workers(UP) + count_workers(STARTING))
@@ -508,14 +521,14 @@ static void worker_event(void)
     int w = 1 + below(WORKERS);
     switch (workers[w].state) {
     case VACANT:
-        require(dispatcher_worker_down(dispatcher, w, false, now) == TROUPE_EINVAL, "no such worker", (uint64_t)w);
+        require(dispatcher_worker_down(dispatcher, w, false, now) == TROUPE_EINVAL, "no such worker", w);
         break;
     case STARTING:
         if (chance(5)) {
             start_fails(w);
             break;
         }
-        require(!dispatcher_worker_up(dispatcher, w, now), "a worker comes up", (uint64_t)w);
+        require(!dispatcher_worker_up(dispatcher, w, now), "a worker comes up", w);
         workers[w].state = UP;
         start_failed = false;
         break;
@@ -524,7 +537,7 @@ static void worker_event(void)
             lose(w);
         break;
     case STOPPING:
-        require(!dispatcher_worker_down(dispatcher, w, false, now), "a stopped worker ends", (uint64_t)w);
+        require(!dispatcher_worker_down(dispatcher, w, false, now), "a stopped worker ends", w);
         workers[w] = (struct model_worker){0};
     }
 }
@@ -568,7 +581,7 @@ static void rule(void)
     case 0:
     case 1: {
         int n = 1 + below(WORKERS);
-        require(!dispatcher_resize(dispatcher, n, now), "a resize is taken", (uint64_t)n);
+        require(!dispatcher_resize(dispatcher, n, now), "a resize is taken", n);
         limit = n;
         break;
     }
@@ -615,14 +628,17 @@ static void event(int most)
 
 static void check_states(void)
 {
-    static const enum job_state states[] = {JOB_NONE, JOB_DELAYED, JOB_QUEUED, JOB_HANDED, JOB_NONE, JOB_NONE};
+    static const enum job_state states[] = {
+        [UNUSED] = JOB_NONE, [DELAYED] = JOB_DELAYED, [QUEUED] = JOB_QUEUED,
+        [HANDED] = JOB_HANDED, [ENDING] = JOB_NONE,   [ENDED] = JOB_NONE,
+    };
     for (int id = 1; id <= submitted; id++) {
         enum job_state state = dispatcher_state(dispatcher, (uint64_t)id);
         if (state == JOB_RUNNING) {
-            require(workers[jobs[id].worker].hand[0] == id, "the first in a hand is running", (uint64_t)id);
+            require(workers[jobs[id].worker].hand[0] == id, "the first in a hand is running", id);
             state = JOB_HANDED;
         }
-        require(state == states[jobs[id].place], "the state is the job's", (uint64_t)id);
+        require(state == states[jobs[id].place], "the state is the job's", id);
     }
 }
 
@@ -673,9 +689,9 @@ static int live(void)
     paused = false;
     for (uint64_t last = events + 10000000; !drained; draw_dry()) {
         event(most);
-        require(events < last, "a closed pool ends", (uint64_t)(submitted - ended));
+        require(events < last, "a closed pool ends", (submitted - ended));
     }
-    require(ended == submitted, "each job ends", (uint64_t)(submitted - ended));
+    require(ended == submitted, "each job ends", (submitted - ended));
     dispatcher_destroy(&dispatcher);
     return submitted;
 }
@@ -689,9 +705,10 @@ int main(int argc, char **argv)
         done += (uint64_t)live();
     require(ends[0] + ends[1] + ends[2] + ends[3] + abandoned == done, "every end is counted once", done);
     printf("1..1\nok 1 - every job had exactly one outcome\n");
-    printf("# %" PRIu64 " jobs, %" PRIu64 " events: finished %" PRIu64 ", failed %" PRIu64 ", cancelled %" PRIu64
-           ", lost %" PRIu64 ", retried %" PRIu64 ", recalled %" PRIu64 ", abandoned %" PRIu64 "\n",
-           done, events, ends[JOB_FINISHED], ends[JOB_FAILED], ends[JOB_CANCELLED], ends[JOB_LOST], retried, recalled,
-           abandoned);
+    printf("# %" PRIu64 " jobs, %" PRIu64 " events: ", done, events);
+    printf("finished %" PRIu64 ", failed %" PRIu64 ", ", ends[JOB_FINISHED], ends[JOB_FAILED]);
+    printf("cancelled %" PRIu64 ", lost %" PRIu64 ", ", ends[JOB_CANCELLED], ends[JOB_LOST]);
+    printf("retried %" PRIu64 ", recalled %" PRIu64 ", ", retried, recalled);
+    printf("abandoned %" PRIu64 "\n", abandoned);
     return EXIT_SUCCESS;
 }

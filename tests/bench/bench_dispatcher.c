@@ -1,7 +1,8 @@
-/* bench_dispatcher.c - what the dispatcher itself costs: a job's whole life at 2 to 1,024 workers, and with a million
- * jobs queued. No worker is real: each reports its jobs done at once.
+/* bench_dispatcher.c - what the dispatcher itself costs: a job's whole life at 2 to 1,024 workers, and
+ * with a million jobs queued. No worker is real: each reports its jobs done at once.
  *
- * Prints the median of ROUNDS. Costs that must not grow are printed as ratios of the small case in the same run.
+ * Prints the median of ROUNDS. Costs that must not grow are printed as ratios of the small case in the
+ * same run.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -81,7 +82,8 @@ static void finish(struct bench *self, size_t count)
     for (; count > 0 && self->first != self->last; count--) {
         void *dropped;
         const struct action *run = &self->handed[self->first++ & self->mask];
-        if (dispatcher_done(self->dispatcher, run->worker, run->id, true, self->ran, NULL, &dropped, self->now))
+        if (dispatcher_done(self->dispatcher, run->worker, run->id, true, self->ran, NULL, &dropped,
+                            self->now))
             fail("a job was not there");
     }
 }
@@ -207,7 +209,8 @@ static double median(double *values)
 
 static void row(const char *what, double value, const char *unit, double target)
 {
-    printf("%-52s %9.2f %-6s target %7.2f  %s\n", what, value, unit, target, value <= target ? "reached" : "missed");
+    const char *verdict = value <= target ? "reached" : "missed";
+    printf("%-52s %9.2f %-6s target %7.2f  %s\n", what, value, unit, target, verdict);
 }
 
 static void rows_of_workers(void)
