@@ -35,7 +35,8 @@ void buffer_release(struct buffer *self)
     buffer_init(self);
 }
 
-/* Doubles, so that appending stays linear; one large append gets just what it needs, for it is often the last. */
+/* Doubles, so that appending stays linear; one large append gets just what it needs, for it is often the
+ * last. */
 static size_t next_capacity(const struct buffer *self, size_t needed)
 {
     size_t doubled = self->capacity * 2;

@@ -1,4 +1,5 @@
-/* lua_value.c - the window to values, for programs that keep encoded values in files or send them by themselves.
+/* lua_value.c - the window to values, for programs that keep encoded values in files or send them by
+ * themselves.
  *
  *     encode(...)                 a string; raises when a value cannot cross
  *     encode_with(options, ...)   options: remote (false), depth (200)
@@ -31,7 +32,8 @@ static int depth(lua_State *L, int options)
     lua_Integer levels = lua_tointegerx(L, -1, &exact);
 
     if (!exact || levels < 1 || levels > VALUE_DEPTH)
-        luaL_argerror(L, options, lua_pushfstring(L, "option \"depth\" must be an integer from 1 to %d", VALUE_DEPTH));
+        luaL_argerror(L, options,
+                      lua_pushfstring(L, "option \"depth\" must be an integer from 1 to %d", VALUE_DEPTH));
     return (int)levels;
 }
 

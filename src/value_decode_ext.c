@@ -1,8 +1,10 @@
-/* value_decode_ext.c - what extensions stand for: references, functions, modules, instances, what was packed, addresses.
+/* value_decode_ext.c - what extensions stand for: references, functions, modules, instances, what was packed,
+ * addresses.
  *
  * Invariants:
  * 1. An extension is read to its last byte and not beyond: while it is, `end` is its end.
- * 2. Objects are numbered when they begin, as the encoder numbers them; one that is not there yet cannot be referred to.
+ * 2. Objects are numbered when they begin, as the encoder numbers them; one that is not there yet cannot be
+ *    referred to.
  * 3. From a network no bytecode is loaded, no address believed, and of the functions that unpack none of the
  *    standard libraries' is called: "os:execute" unpacks nothing.
  */
@@ -77,7 +79,8 @@ static int require_named(lua_State *L)
     return 1;
 }
 
-/* Pushes a loaded module, or its field, without running anything; false: nothing pushed, it must be required. */
+/* Pushes a loaded module, or its field, without running anything; false: nothing pushed, it must be
+ * required. */
 static bool push_loaded(lua_State *L, const char *name, size_t size, const char *field, size_t field_size)
 {
     names_open(L);
@@ -114,8 +117,8 @@ static bool is_plain_name(const char *name, size_t size)
 {
     for (size_t i = 0; i < size; i++) {
         char c = name[i];
-        bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-'
-                     || (c == '.' && i > 0 && name[i - 1] != '.');
+        bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_'
+                     || c == '-' || (c == '.' && i > 0 && name[i - 1] != '.');
 
         if (!plain)
             return false;
@@ -124,7 +127,8 @@ static bool is_plain_name(const char *name, size_t size)
 }
 
 /* Pushes a module, or its field, requiring it where it is not loaded. */
-static int push_named(struct decoder *self, const char *name, size_t size, const char *field, size_t field_size)
+static int push_named(struct decoder *self, const char *name, size_t size, const char *field,
+                      size_t field_size)
 {
     lua_State *L = self->L;
     int status;
@@ -156,7 +160,8 @@ static int decode_module(struct decoder *self, size_t size)
 }
 
 /* Pushes the function that is a field of a module. */
-static int push_function(struct decoder *self, const char *name, size_t size, const char *field, size_t field_size)
+static int push_function(struct decoder *self, const char *name, size_t size, const char *field,
+                         size_t field_size)
 {
     lua_State *L = self->L;
     int rc = push_named(self, name, size, field, field_size);
@@ -185,9 +190,10 @@ static int decode_c_function(struct decoder *self, size_t size)
 /* The standard libraries: none of their functions was made to unpack anything. */
 static bool is_standard(const char *name, size_t size)
 {
-    static const char *const standard[] = { LUA_GNAME, LUA_LOADLIBNAME, LUA_COLIBNAME, LUA_TABLIBNAME, LUA_IOLIBNAME,
-                                            LUA_OSLIBNAME, LUA_STRLIBNAME, LUA_MATHLIBNAME, LUA_UTF8LIBNAME,
-                                            LUA_DBLIBNAME };
+    static const char *const standard[] = {
+        LUA_GNAME, LUA_LOADLIBNAME, LUA_COLIBNAME, LUA_TABLIBNAME, LUA_IOLIBNAME,
+        LUA_OSLIBNAME, LUA_STRLIBNAME, LUA_MATHLIBNAME, LUA_UTF8LIBNAME, LUA_DBLIBNAME
+    };
 
     for (size_t i = 0; i < sizeof standard / sizeof *standard; i++)
         if (strlen(standard[i]) == size && memcmp(standard[i], name, size) == 0)
@@ -280,7 +286,7 @@ static int decode_instance(struct decoder *self)
 
 static int decode_pointer(struct decoder *self, size_t size)
 {
-    uint64_t address;
+    uint64_t address = 0;
     int rc = decode_address(self, size, &address);
 
     if (rc == 0)
@@ -290,7 +296,7 @@ static int decode_pointer(struct decoder *self, size_t size)
 
 static int decode_c_pointer(struct decoder *self, size_t size)
 {
-    uint64_t address;
+    uint64_t address = 0;
     int rc = decode_address(self, size, &address);
 
     if (rc)

@@ -2,8 +2,8 @@
  *
  * The payload: the count of upvalues, the code, each upvalue. Invariants:
  * 1. A function has its number before its upvalues are read: they may refer to it.
- * 2. A variable has its number before its value is read. Its home, the function and the upvalue that had it first, is
- *    kept under the key -(number + 1) as object << 8 | upvalue.
+ * 2. A variable has its number before its value is read. Its home, the function and the upvalue that had it
+ *    first, is kept under the key -(number + 1) as object << 8 | upvalue.
  * 3. The first upvalue of loaded code is the globals, as load gives it: each is set, _ENV to the globals.
  */
 #include "value_decoder.h"
@@ -59,7 +59,7 @@ static int load_known_code(struct decoder *self)
 /* A C function by its address, with so many upvalues, nil so far. */
 static int push_c_closure(struct decoder *self, int upvalues)
 {
-    uint64_t address;
+    uint64_t address = 0;
     size_t size;
     int type, rc;
 

@@ -1,6 +1,7 @@
 /* value_decoder.h - one message being decoded: what the parts of the decoder share.
  *
- * Everything it holds is Lua's or on the C stack: a memory error may be raised from anywhere and leaks nothing.
+ * Everything it holds is Lua's or on the C stack: a memory error may be raised from anywhere and leaks
+ * nothing.
  */
 #ifndef VALUE_DECODER_H
 #define VALUE_DECODER_H
@@ -19,7 +20,7 @@ struct decoder {
     const unsigned char *at;
     const unsigned char *end; /* of the message, or of the extension being read */
     size_t size;              /* of the message */
-    size_t claimed;           /* elements that all heads so far have promised: never more than there are bytes */
+    size_t claimed;           /* elements that all heads so far have promised: never more than bytes */
     const struct value_mode *mode;
     int depth;
     int limit;
@@ -37,16 +38,25 @@ struct decoder {
 /* Pushes the next value. 0 or a status; then the reason has been pushed last. */
 int decode_value(struct decoder *self);
 
+/* Push a table of so many elements or fields, which follow. */
+int decode_array(struct decoder *self, uint64_t count);
+int decode_map(struct decoder *self, uint64_t count);
+
+/* Slots for recent keys, when the message is long enough to repeat some. */
+void decode_make_keys(struct decoder *self);
+
 /* Pushes the value of an extension whose payload is at self->at, so many bytes. */
 int decode_ext(struct decoder *self, int type, size_t size);
 
-/* Reads a whole extension's head, that of EXT_GLOBALS and EXT_VARIABLE included. False: it is no extension, or cut off. */
+/* Reads a whole extension's head, that of EXT_GLOBALS and EXT_VARIABLE included. False: it is no extension,
+ * or cut off. */
 bool decode_ext_head(struct decoder *self, int *type, size_t *size);
 
 /* A function, whose payload reaches to self->end. */
 int decode_function(struct decoder *self);
 
-/* Reads a string that stands at self->at; borrowed from the message. False: there is none, or it is cut off. */
+/* Reads a string that stands at self->at; borrowed from the message. False: there is none, or it is cut
+ * off. */
 bool decode_borrowed_string(struct decoder *self, const char **bytes, size_t *size);
 
 /* Reads a payload that is one number of 1, 2, 4 or 8 bytes, held against the end already. */
@@ -64,8 +74,16 @@ void decode_keep(struct decoder *self);
 /* Pushes the reason, with the place in the bytes, and gives back the status. */
 int decode_fail(struct decoder *self, int status, const char *format, ...);
 
-/* The same after lua_pcall or lua_load, whose error is on top; raises it on when memory ran out. The format takes a
- * name and the error. */
+/* The same for a message that ends too soon. */
+int decode_truncated(struct decoder *self);
+
+static inline size_t decode_left(const struct decoder *self)
+{
+    return (size_t)(self->end - self->at);
+}
+
+/* As decode_fail, after lua_pcall or lua_load, whose error is on top; raises it on when memory ran out. The
+ * format takes a name and the error. */
 int decode_fail_with_error(struct decoder *self, int status, const char *format, const char *name);
 
 #endif

@@ -1,7 +1,8 @@
 /* value_encode.c - Lua values to bytes: the way in, scalars, strings, and the order of the two attempts.
  *
  * Entered by the thread that owns the lua_State. Invariants:
- * 1. No frame below value_encode owns anything: whatever is raised under the careful attempt may pass through them.
+ * 1. No frame below value_encode owns anything: whatever is raised under the careful attempt may pass through
+ *    them.
  * 2. The plain attempt leaves the state as it was and neither raises nor allocates Lua memory.
  * 3. Objects and variables are numbered in order of appearance, by two counts; the decoder counts along.
  */
@@ -12,7 +13,8 @@
 #include "troupe.h"
 #include "value_utf8.h"
 
-/* A message is known to hold references only when the first one comes: the prefix is then put in front of it. */
+/* A message is known to hold references only when the first one comes: the prefix is then put in front of
+ * it. */
 int encode_share(struct encoder *self)
 {
     struct buffer *out = self->out;
@@ -239,7 +241,8 @@ static int attempt(struct encoder *self, int first, int last)
     return rc;
 }
 
-int value_encode(lua_State *L, int first, int last, const char *what, const struct value_mode *mode, struct buffer *out)
+int value_encode(lua_State *L, int first, int last, const char *what, const struct value_mode *mode,
+                 struct buffer *out)
 {
     size_t before = out->size;
     struct encoder self; /* filled by hand: seen has room that a small message never touches */

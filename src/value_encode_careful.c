@@ -1,7 +1,8 @@
-/* value_encode_careful.c - the careful attempt: what crosses by name, and what is packed by its metatable's __troupe_pack.
+/* value_encode_careful.c - the careful attempt: what crosses by name, and what is packed by its metatable's
+ * __troupe_pack.
  *
- * Runs under lua_pcall; anything here may raise, in memory's name or because a program changed a table while it was
- * being sent. Invariants:
+ * Runs under lua_pcall; anything here may raise, in memory's name or because a program changed a table while
+ * it was being sent. Invariants:
  * 1. Whatever it allocates is Lua's, or belongs to value_encode, which a raised error passes by.
  * 2. Every object met is anchored until the message is done, so that no address is used twice in it.
  */
@@ -81,7 +82,8 @@ static bool is_unpack_name(lua_State *L, int index)
     return colon && colon > name && colon[1] && strlen(name) == size;
 }
 
-/* Calls the __troupe_pack on top of the stack: leaves the value it gives and the name of the unpack function. */
+/* Calls the __troupe_pack on top of the stack: leaves the value it gives and the name of the unpack
+ * function. */
 static int call_pack(struct encoder *self, int index)
 {
     lua_State *L = self->L;
@@ -96,7 +98,8 @@ static int call_pack(struct encoder *self, int index)
         return encode_refuse(self, TROUPE_EREFUSED, "__troupe_pack failed: %s", luaL_tolstring(L, -1, NULL));
     }
     if (!is_unpack_name(L, lua_gettop(L)))
-        return encode_refuse(self, TROUPE_EREFUSED, "__troupe_pack must return a value and \"module:function\"");
+        return encode_refuse(self, TROUPE_EREFUSED,
+                             "__troupe_pack must return a value and \"module:function\"");
     return 0;
 }
 

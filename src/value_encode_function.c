@@ -42,7 +42,8 @@ uint64_t value_code_hash(const void *code, size_t size)
     return hash ? hash : 1;
 }
 
-/* Stripped code has no names: there the globals are known by what they are. The value is on top of the stack. */
+/* Stripped code has no names: there the globals are known by what they are. The value is on top of the
+ * stack. */
 static bool is_globals(lua_State *L, const char *name)
 {
     bool same;
@@ -108,7 +109,8 @@ static int encode_address(struct encoder *self, int index)
     uint64_t address = (uint64_t)(uintptr_t)function;
 
     if (self->mode->remote)
-        return encode_refuse(self, TROUPE_EREFUSED, "cannot send a C function that is a field of no loaded module");
+        return encode_refuse(self, TROUPE_EREFUSED,
+                             "cannot send a C function that is a field of no loaded module");
     if (buffer_reserve(out, FORMAT_SCALAR))
         return TROUPE_ENOMEM;
     out->size = (size_t)(format_ext_number(out->data + out->size, EXT_C_POINTER, address, 8) - out->data);

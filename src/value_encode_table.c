@@ -3,7 +3,8 @@
  * Invariants:
  * 1. Contents are read raw: no metamethod runs.
  * 2. A table is an array exactly when its keys are 1..n and nothing else; an empty one is an array.
- * 3. The shape is settled before the first element is written: nothing nested is written twice in one attempt.
+ * 3. The shape is settled before the first element is written: nothing nested is written twice in one
+ *    attempt.
  */
 #include "value_encoder.h"
 
@@ -41,8 +42,8 @@ static bool has_no_hole(lua_State *L, int index, lua_Unsigned length)
     return true;
 }
 
-/* Keys are exactly 1..length when there are so many and each of these is one. The plain attempt counts only, and gives
- * up should it come upon a hole: tables with as many other keys as holes are rare. */
+/* Keys are exactly 1..length when there are so many and each of these is one. The plain attempt counts only,
+ * and gives up should it come upon a hole: tables with as many other keys as holes are rare. */
 static bool is_array(const struct encoder *self, int index, lua_Unsigned length)
 {
     return has_count(self->L, index, length) && (!self->careful || has_no_hole(self->L, index, length));
@@ -75,7 +76,8 @@ static int encode_array(struct encoder *self, int index, lua_Unsigned length)
     return 0;
 }
 
-/* Puts the count into the one byte that was left for it, moving the body where that is too little. Of nothing an array. */
+/* Puts the count into the one byte that was left for it, moving the body where that is too little. Of nothing
+ * an array. */
 static int fill_in_count(struct encoder *self, size_t head, size_t count)
 {
     struct buffer *out = self->out;
@@ -146,7 +148,10 @@ static int encode_contents(struct encoder *self, int index)
     if (rc)
         return rc;
     length = lua_rawlen(self->L, index);
-    rc = length && is_array(self, index, length) ? encode_array(self, index, length) : encode_map(self, index);
+    if (length && is_array(self, index, length))
+        rc = encode_array(self, index, length);
+    else
+        rc = encode_map(self, index);
     self->depth--;
     return rc;
 }
@@ -190,7 +195,8 @@ static int encode_unless_packed(struct encoder *self, int index)
     return rc ? rc : encode_contents(self, index);
 }
 
-/* A table with a metatable, which is on top of the stack: its class, else its packing, else its contents alone. */
+/* A table with a metatable, which is on top of the stack: its class, else its packing, else its contents
+ * alone. */
 static int encode_object(struct encoder *self, int index)
 {
     lua_State *L = self->L;

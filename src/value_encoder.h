@@ -1,9 +1,9 @@
 /* value_encoder.h - one message being encoded: what the parts of the encoder share.
  *
- * A message is tried twice at most. The plain attempt runs unprotected: it calls nothing that may raise or allocate
- * Lua memory. Whatever it cannot settle so (ENCODE_CARE), and every refusal, is left to the careful attempt,
- * which starts again under lua_pcall, may run Lua code, and words the reason. So a message that needs no
- * names and no packing costs no pcall, and one that fails is explained in one place.
+ * A message is tried twice at most. The plain attempt runs unprotected: it calls nothing that may raise or
+ * allocate Lua memory. Whatever it cannot settle so (ENCODE_CARE), and every refusal, is left to the careful
+ * attempt, which starts again under lua_pcall, may run Lua code, and words the reason. So a message that
+ * needs no names and no packing costs no pcall, and one that fails is explained in one place.
  */
 #ifndef VALUE_ENCODER_H
 #define VALUE_ENCODER_H
@@ -28,7 +28,7 @@ struct place {
     const struct place *up;
     enum place_kind kind;
     int key;              /* PLACE_FIELD: where the key is on the stack */
-    lua_Unsigned element; /* PLACE_ELEMENT, PLACE_UPVALUE: its index; PLACE_PACKED: the packed object's number */
+    lua_Unsigned element; /* element, upvalue: its index; PLACE_PACKED: the packed object's number */
     const char *name;     /* PLACE_UPVALUE: its name, "" in a C function */
 };
 
@@ -50,7 +50,7 @@ struct encoder {
     int argument;        /* the one in hand, from 1; less: it is the function that gets them */
     /* The careful attempt only. */
     bool refreshed;      /* NAMES_MODULES is up to date */
-    int anchors;         /* stack index of a table that keeps every object met alive: addresses must stay theirs */
+    int anchors;         /* stack index of a table that keeps all objects met alive: addresses stay theirs */
     int status;
     char *reason;        /* text of so many bytes */
     size_t reason_size;
@@ -113,7 +113,8 @@ int encode_named_function(struct encoder *self, int index);
 int encode_packed(struct encoder *self, int index);
 
 /* Gives the status and, when careful, words the reason with its place. The plain attempt gets ENCODE_CARE. */
-int encode_refuse(struct encoder *self, int status, const char *format, ...) __attribute__((format(printf, 3, 4)));
+int encode_refuse(struct encoder *self, int status, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 
 /* The same for a value of a kind that does not cross. */
 int encode_refuse_type(struct encoder *self, int index);

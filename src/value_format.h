@@ -1,4 +1,5 @@
-/* value_format.h - MessagePack's marker bytes, the extension types of doc/protocol.md, numbers in network order.
+/* value_format.h - MessagePack's marker bytes, the extension types of doc/protocol.md, numbers in network
+ * order.
  *
  * The writers store behind a pointer and give back the place after; the caller has made room.
  */
@@ -161,7 +162,8 @@ static inline unsigned char *format_ext(unsigned char *at, enum value_ext type, 
 }
 
 /* An extension that holds a number of 4 or 8 bytes. */
-static inline unsigned char *format_ext_number(unsigned char *at, enum value_ext type, uint64_t number, unsigned bytes)
+static inline unsigned char *format_ext_number(unsigned char *at, enum value_ext type, uint64_t number,
+                                               unsigned bytes)
 {
     at = format_byte(at, bytes == 4 ? FORMAT_FIXEXT4 : FORMAT_FIXEXT8);
     return format_wide(at, type, number, bytes);

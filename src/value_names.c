@@ -1,8 +1,10 @@
-/* value_names.c - the register of a state: which modules it has loaded, what C functions and classes are called.
+/* value_names.c - the register of a state: which modules it has loaded, what C functions and classes are
+ * called.
  *
  * Invariants:
  * 1. The register lives in the Lua registry under the address of `key`, and is never replaced.
- * 2. Both reverse maps are caches with weak keys: an answer is checked against package.loaded before it counts.
+ * 2. Both reverse maps are caches with weak keys: an answer is checked against package.loaded before it
+ *    counts.
  * 3. Of several names for one thing the first in byte order is taken, whatever order the tables have.
  */
 #include "value_names.h"
@@ -66,7 +68,8 @@ static bool is_loaded_as(lua_State *L, int loaded, int module)
     return same;
 }
 
-/* Values that are themselves and not only equal: true, a number or a string is never a module that crosses by name. */
+/* Values that are themselves and not only equal: true, a number or a string is never a module that crosses by
+ * name. */
 static bool has_identity(lua_State *L, int index)
 {
     int type = lua_type(L, index);

@@ -1,4 +1,5 @@
-/* value_names.h - what crosses by name: loaded modules, their C functions, classes. One register per Lua state.
+/* value_names.h - what crosses by name: loaded modules, their C functions, classes. One register per Lua
+ * state.
  *
  * Functions that may raise say so; the others neither raise nor allocate. Indices are absolute.
  */
@@ -28,10 +29,12 @@ bool names_push(lua_State *L, enum names_part part);
 /* Brings NAMES_MODULES up to date with package.loaded. Raises memory errors. */
 void names_refresh(lua_State *L);
 
-/* Pushes the name under which the table, function or userdata is a loaded module, as of names_refresh; or nothing, and false. */
+/* Pushes the name under which the table, function or userdata is a loaded module, as of names_refresh; or
+ * nothing, and false. */
 bool names_push_module(lua_State *L, int index);
 
-/* Pushes "module\0field" of a C function that is a field of a loaded module; or nothing, and false. Raises memory errors. */
+/* Pushes "module\0field" of a C function that is a field of a loaded module; or nothing, and false. Raises
+ * memory errors. */
 bool names_push_function(lua_State *L, int index);
 
 /* Pushes the metatable's __troupe_pack; or nothing, and false. The metatable is on top and is popped. */

@@ -1,7 +1,7 @@
 /* value_place.c - words a refusal: where the value is in its message, and what is wrong with it.
  *
- * "argument 2, field "db.socket": cannot send a userdata (tcp{client})". Only the careful attempt words anything;
- * the text goes to the room that value_encode lent, cut where that is too small.
+ * "argument 2, field "db.socket": cannot send a userdata (tcp{client})". Only the careful attempt words
+ * anything; the text goes to the room that value_encode lent, cut where that is too small.
  */
 #include <stdarg.h>
 #include <stdio.h>
@@ -213,7 +213,8 @@ static void cut_address(char *text)
     *at = '\0';
 }
 
-/* What the value calls itself: its metatable's __name, else what its __tostring says; "" when it says nothing. */
+/* What the value calls itself: its metatable's __name, else what its __tostring says; "" when it says
+ * nothing. */
 static void describe(lua_State *L, int index, char *text, size_t size)
 {
     int top = lua_gettop(L);

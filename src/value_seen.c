@@ -18,7 +18,8 @@ void seen_release(struct seen *self)
     seen_init(self);
 }
 
-/* The slot that has the key, or the free one where it belongs. Addresses of objects differ in their middle bits. */
+/* The slot that has the key, or the free one where it belongs. Addresses of objects differ in their middle
+ * bits. */
 static struct seen_slot *probe(struct seen_slot *slots, size_t mask, const void *key)
 {
     uint64_t hash = (uint64_t)(uintptr_t)key * UINT64_C(0x9e3779b97f4a7c15);

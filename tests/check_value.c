@@ -1,4 +1,5 @@
-/* check_value.c - the C side of values: the bytes of the wire, modes, refusals with their place, code by hash. */
+/* check_value.c - the C side of values: the bytes of the wire, modes, refusals with their place, code by
+ * hash. */
 #include "value_fixture.h"
 
 #include "value_utf8.h"
@@ -58,7 +59,7 @@ START_TEST(values_have_these_bytes)
     buffer_init(&out);
     ck_assert_msg(encode_chunk(L, wire[_i].chunk, &local_mode, &out) == 0, "%s", lua_tostring(L, -1));
     to_hex(&out, hex, sizeof hex);
-    ck_assert_msg(strcmp(hex, wire[_i].hex) == 0, "%s: got %s, expected %s", wire[_i].chunk, hex, wire[_i].hex);
+    ck_assert_msg(strcmp(hex, wire[_i].hex) == 0, "%s: got %s, not %s", wire[_i].chunk, hex, wire[_i].hex);
     buffer_release(&out);
 }
 END_TEST
@@ -102,21 +103,26 @@ static const struct { const char *chunk, *reason; int status; } refused[] = {
     { "return 1, {db = {socket = io.stdout}}",
       "argument 2, field \"db.socket\": cannot send a userdata (FILE*)", TROUPE_EREFUSED },
     { "return {1, 2, io.stdout}", "argument 1, field [3]: cannot send a userdata (FILE*)", TROUPE_EREFUSED },
-    { "return {{a = {io.stdout}}}", "argument 1, field [1].a[1]: cannot send a userdata (FILE*)", TROUPE_EREFUSED },
-    { "return {['a b'] = io.stdout}", "argument 1, field [\"a b\"]: cannot send a userdata (FILE*)", TROUPE_EREFUSED },
+    { "return {{a = {io.stdout}}}",
+      "argument 1, field [1].a[1]: cannot send a userdata (FILE*)", TROUPE_EREFUSED },
+    { "return {['a b'] = io.stdout}",
+      "argument 1, field [\"a b\"]: cannot send a userdata (FILE*)", TROUPE_EREFUSED },
     { "return {x = {['\\n\"\\0'] = io.stdout}}",
       "argument 1, field \"x[\"???\"]\": cannot send a userdata (FILE*)", TROUPE_EREFUSED },
     { "return {[true] = {[1.5] = io.stdout}}",
       "argument 1, field [true][1.5]: cannot send a userdata (FILE*)", TROUPE_EREFUSED },
-    { "return {[{}] = io.stdout}", "argument 1, field [table]: cannot send a userdata (FILE*)", TROUPE_EREFUSED },
+    { "return {[{}] = io.stdout}",
+      "argument 1, field [table]: cannot send a userdata (FILE*)", TROUPE_EREFUSED },
     { "return {a = {[io.stdout] = 1}}",
       "argument 1, field \"a\", a key: cannot send a userdata (FILE*)", TROUPE_EREFUSED },
     { "local f = io.stdout return function() return f end",
       "argument 1, upvalue \"f\": cannot send a userdata (FILE*)", TROUPE_EREFUSED },
     { "local t = {on = {io.stdout}} return {go = function() return t end}",
-      "argument 1, field \"go\", upvalue \"t\", field \"on[1]\": cannot send a userdata (FILE*)", TROUPE_EREFUSED },
+      "argument 1, field \"go\", upvalue \"t\", field \"on[1]\": cannot send a userdata (FILE*)",
+      TROUPE_EREFUSED },
     { "return coroutine.create(print)", "argument 1: cannot send a thread (coroutine)", TROUPE_EREFUSED },
-    { "return coroutine.wrap(print)", "argument 1, upvalue 1: cannot send a thread (coroutine)", TROUPE_EREFUSED },
+    { "return coroutine.wrap(print)",
+      "argument 1, upvalue 1: cannot send a thread (coroutine)", TROUPE_EREFUSED },
     { "local m = {__tostring = function() return 'box: 0x1234' end}"
       " return debug.setuservalue and debug.setmetatable(io.tmpfile(), m)",
       "argument 1: cannot send a userdata (box)", TROUPE_EREFUSED },
@@ -137,9 +143,11 @@ static const struct { const char *chunk, *reason; int status; } refused[] = {
       "argument 1, field [1], what __troupe_pack returned, field \"x\": cannot send a userdata (FILE*)",
       TROUPE_EREFUSED },
     { "local t = setmetatable({}, {__troupe_pack = function(t) return {t}, 'm:f' end}) return t",
-      "argument 1, what __troupe_pack returned, field [1]: cannot send a value packed into itself", TROUPE_EREFUSED },
-    { "local t = {} t.x = setmetatable({}, {__troupe_pack = function() t.x = nil for i = 1, 99 do t[i .. 'k'] = 1 end"
-      " return 1, 'm:f' end}) return t", "invalid key to 'next'", TROUPE_EREFUSED },
+      "argument 1, what __troupe_pack returned, field [1]: cannot send a value packed into itself",
+      TROUPE_EREFUSED },
+    { "local t = {} t.x = setmetatable({}, {__troupe_pack = function()"
+      " t.x = nil for i = 1, 99 do t[i .. 'k'] = 1 end return 1, 'm:f' end}) return t",
+      "invalid key to 'next'", TROUPE_EREFUSED },
 };
 
 START_TEST(a_refusal_names_the_place_and_sends_nothing)
@@ -198,8 +206,8 @@ START_TEST(the_deepest_message_goes_there_and_back)
     int count;
 
     buffer_init(&out);
-    ck_assert_int_eq(encode_chunk(L, "local t = {} local x = t for i = 1, 199 do x[1] = {} x = x[1] end return t",
-                                  &local_mode, &out), 0);
+    ck_assert_int_eq(encode_chunk(L, "local t = {} for i = 1, 199 do t = {t} end return t", &local_mode,
+                                  &out), 0);
     ck_assert_int_eq(value_decode(L, out.data, out.size, &untrusted_mode, &count), 0);
     ck_assert_int_eq(count, 1);
     buffer_release(&out);
@@ -236,7 +244,8 @@ START_TEST(addresses_cross_within_the_process_only)
     lua_settop(L, 2);
     out.size = 0;
     ck_assert_int_eq(value_encode(L, 1, 1, "argument", &remote_mode, &out), TROUPE_EREFUSED);
-    ck_assert_str_eq(lua_tostring(L, -1), "argument 1: cannot send a C function that is a field of no loaded module");
+    ck_assert_str_eq(lua_tostring(L, -1),
+                     "argument 1: cannot send a C function that is a field of no loaded module");
     ck_assert_int_eq(value_encode(L, 2, 2, "result", &remote_mode, &out), TROUPE_EREFUSED);
     ck_assert_str_eq(lua_tostring(L, -1), "result 1: cannot send a light userdata to another process");
     buffer_release(&out);
@@ -386,7 +395,7 @@ START_TEST(a_class_and_its_metatable_belong_to_each_other)
 
     for (size_t i = 0; i < 2; i++) {
         ck_assert(luaL_dostring(L, taken[i]));
-        ck_assert_ptr_nonnull(strstr(lua_tostring(L, -1), i == 0 ? "class name \"A\" is taken" : "class \"B\""));
+        ck_assert_ptr_nonnull(strstr(lua_tostring(L, -1), i ? "class \"B\"" : "class name \"A\" is taken"));
         lua_pop(L, 1);
     }
     eval(L, "local v, m = require 'values', {} v.class('D', m) assert(v.class('D', m) == m)");
@@ -455,8 +464,8 @@ START_TEST(decoding_leaves_what_was_on_the_stack)
     int count;
 
     buffer_init(&out);
-    ck_assert_int_eq(encode_chunk(L, "local t = {} for i = 1, 99 do t[i] = {id = i} end return t, t, 300", &local_mode,
-                                  &out), 0);
+    ck_assert_int_eq(encode_chunk(L, "local t = {} for i = 1, 99 do t[i] = {id = i} end return t, t, 300",
+                                  &local_mode, &out), 0);
     lua_pushliteral(L, "below");
     ck_assert_int_eq(value_decode(L, out.data, out.size, &local_mode, &count), 0);
     ck_assert_int_eq(count, 3);
@@ -471,12 +480,20 @@ START_TEST(decoding_leaves_what_was_on_the_stack)
 }
 END_TEST
 
+/* How long the sequence is that this byte leads; 0: it leads none. */
+static size_t length_by(unsigned char lead)
+{
+    if (lead < 0x80)
+        return 1;
+    return lead < 0xc0 ? 0 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : lead < 0xf8 ? 4 : 0;
+}
+
 /* The slow way to the same answer: decode the sequence and see whether this is how its scalar is written. */
 static bool plainly_valid(const unsigned char *at, size_t size)
 {
     while (size) {
         uint32_t scalar = at[0];
-        size_t length = at[0] < 0x80 ? 1 : at[0] < 0xc0 ? 0 : at[0] < 0xe0 ? 2 : at[0] < 0xf0 ? 3 : at[0] < 0xf8 ? 4 : 0;
+        size_t length = length_by(at[0]);
 
         if (length == 0 || length > size)
             return false;
@@ -498,7 +515,8 @@ static bool plainly_valid(const unsigned char *at, size_t size)
 
 START_TEST(text_is_told_from_bytes_wherever_it_changes)
 {
-    static const unsigned char pieces[] = { 'a', 0x80, 0xbf, 0xc1, 0xc2, 0xe0, 0xa0, 0x9f, 0xed, 0xf0, 0x90, 0x8f, 0xf4, 0xf5 };
+    static const unsigned char pieces[] = { 'a',  0x80, 0xbf, 0xc1, 0xc2, 0xe0, 0xa0,
+                                            0x9f, 0xed, 0xf0, 0x90, 0x8f, 0xf4, 0xf5 };
     uint64_t seed = 11;
     int valid = 0;
 
@@ -523,9 +541,9 @@ int main(void)
     TCase *tcase = tcase_create("value");
 
     tcase_add_checked_fixture(tcase, set_up, tear_down);
-    tcase_add_loop_test(tcase, values_have_these_bytes, 0, sizeof wire / sizeof *wire);
-    tcase_add_loop_test(tcase, bytes_of_others_are_understood, 0, sizeof foreign / sizeof *foreign);
-    tcase_add_loop_test(tcase, a_refusal_names_the_place_and_sends_nothing, 0, sizeof refused / sizeof *refused);
+    tcase_add_loop_test(tcase, values_have_these_bytes, 0, COUNT_OF(wire));
+    tcase_add_loop_test(tcase, bytes_of_others_are_understood, 0, COUNT_OF(foreign));
+    tcase_add_loop_test(tcase, a_refusal_names_the_place_and_sends_nothing, 0, COUNT_OF(refused));
     tcase_add_test(tcase, values_in_front_may_go_without_a_number);
     tcase_add_test(tcase, a_smaller_depth_is_kept_by_both_sides);
     tcase_add_test(tcase, the_deepest_message_goes_there_and_back);
@@ -535,7 +553,7 @@ int main(void)
     tcase_add_test(tcase, from_a_network_no_standard_function_unpacks_and_no_name_leaves_the_path);
     tcase_add_test(tcase, known_code_travels_by_its_hash);
     tcase_add_test(tcase, a_hash_is_of_the_content_and_never_0);
-    tcase_add_loop_test(tcase, plain_code_is_code_that_has_nothing_but_globals, 0, sizeof codes / sizeof *codes);
+    tcase_add_loop_test(tcase, plain_code_is_code_that_has_nothing_but_globals, 0, COUNT_OF(codes));
     tcase_add_test(tcase, a_class_and_its_metatable_belong_to_each_other);
     tcase_add_test(tcase, a_state_without_libraries_can_send_and_receive);
     tcase_add_test(tcase, nothing_is_a_message_too);

@@ -1,6 +1,8 @@
-/* check_value_memory.c - memory runs out at every single allocation, Lua's and C's: an error each time, nothing lost.
+/* check_value_memory.c - memory runs out at every single allocation, Lua's and C's: an error each time,
+ * nothing lost.
  *
- * Linked with --wrap for malloc, calloc, realloc and free: only what is called between arm and disarm is counted.
+ * Linked with --wrap for malloc, calloc, realloc and free: only what is called between arm and disarm is
+ * counted.
  */
 #include "value_fixture.h"
 
@@ -84,7 +86,8 @@ static void set_up(void)
     luaL_openlibs(L);
     luaL_requiref(L, "values", lua_value_open, 0);
     lua_pop(L, 1);
-    eval(L, "K = {} require 'values'.class('K', K) P = {__troupe_pack = function(t) return {t.v}, 'boxes:open' end}"
+    eval(L, "K = {} require 'values'.class('K', K)"
+            " P = {__troupe_pack = function(t) return {t.v}, 'boxes:open' end}"
             " package.loaded.boxes = {open = function(v) return {opened = v} end}");
 }
 
@@ -217,8 +220,8 @@ int main(void)
     TCase *tcase = tcase_create("value_memory");
 
     tcase_add_checked_fixture(tcase, set_up, tear_down);
-    tcase_add_loop_test(tcase, encoding_survives_every_failure_of_memory, 0, (int)(sizeof chunks / sizeof *chunks));
-    tcase_add_loop_test(tcase, decoding_survives_every_failure_of_memory, 0, (int)(sizeof chunks / sizeof *chunks));
+    tcase_add_loop_test(tcase, encoding_survives_every_failure_of_memory, 0, COUNT_OF(chunks));
+    tcase_add_loop_test(tcase, decoding_survives_every_failure_of_memory, 0, COUNT_OF(chunks));
     suite_add_tcase(suite, tcase);
     return run_suite(suite);
 }

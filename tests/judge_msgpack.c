@@ -1,4 +1,5 @@
-/* judge_msgpack.c - msgpack-c reads what we write, and we read what it writes: random plain values, fixed seed. */
+/* judge_msgpack.c - msgpack-c reads what we write, and we read what it writes: random plain values, fixed
+ * seed. */
 #include <msgpack.h>
 
 #include "value_fixture.h"
@@ -156,7 +157,8 @@ static bool agrees(int index, const msgpack_object *object)
     case LUA_TSTRING:
         if (object->type == MSGPACK_OBJECT_STR)
             return string_agrees(index, object->via.str.ptr, object->via.str.size);
-        return object->type == MSGPACK_OBJECT_BIN && string_agrees(index, object->via.bin.ptr, object->via.bin.size);
+        return object->type == MSGPACK_OBJECT_BIN
+               && string_agrees(index, object->via.bin.ptr, object->via.bin.size);
     case LUA_TTABLE:
         if (object->type == MSGPACK_OBJECT_ARRAY)
             return array_agrees(&object->via.array);
@@ -237,7 +239,12 @@ static void pack(msgpack_packer *packer, int index)
 {
     luaL_checkstack(L, 5, NULL);
     switch (lua_type(L, index)) {
-    case LUA_TBOOLEAN: lua_toboolean(L, index) ? msgpack_pack_true(packer) : msgpack_pack_false(packer); break;
+    case LUA_TBOOLEAN:
+        if (lua_toboolean(L, index))
+            msgpack_pack_true(packer);
+        else
+            msgpack_pack_false(packer);
+        break;
     case LUA_TNUMBER: pack_number(packer, index); break;
     case LUA_TSTRING: pack_string(packer, index); break;
     default: pack_table(packer, index);

@@ -19,6 +19,8 @@
 #include "troupe.h"
 #include "value.h"
 
+#define COUNT_OF(array) (int)(sizeof(array) / sizeof *(array))
+
 static const struct value_mode local_mode;
 static const struct value_mode remote_mode = { .remote = true };
 static const struct value_mode untrusted_mode = { .untrusted = true };
@@ -46,7 +48,8 @@ static inline int eval(lua_State *L, const char *chunk)
 }
 
 /* Encodes what the chunk returns. The status; the reason, if any, stays pushed. */
-static inline int encode_chunk(lua_State *L, const char *chunk, const struct value_mode *mode, struct buffer *out)
+static inline int encode_chunk(lua_State *L, const char *chunk, const struct value_mode *mode,
+                               struct buffer *out)
 {
     int top = lua_gettop(L), count = eval(L, chunk), rc;
 

@@ -1,4 +1,5 @@
-/* fuzz_value.c - the decoder under libFuzzer: any bytes are an error or values, and values go on to be a message.
+/* fuzz_value.c - the decoder under libFuzzer: any bytes are an error or values, and values go on to be a
+ * message.
  *
  * What was decoded is encoded, decoded and encoded again: the second message is as long as the first.
  */

@@ -1,6 +1,8 @@
-/* replay.c - runs a fuzz target over its kept corpus, without libFuzzer: make check's part of fuzzing. Prints TAP.
+/* replay.c - runs a fuzz target over its kept corpus, without libFuzzer: make check's part of fuzzing. Prints
+ * TAP.
  *
- * The program replay_NAME takes every file of tests/fuzz/corpus/NAME below top_srcdir, or the files it is given.
+ * The program replay_NAME takes every file of tests/fuzz/corpus/NAME below top_srcdir, or the files it is
+ * given.
  */
 #include <dirent.h>
 #include <stdio.h>
