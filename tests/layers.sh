@@ -7,9 +7,10 @@
 
 . "${top_srcdir:?}/tests/tap.sh"
 cd "$top_srcdir/src" || exit 1
-files=$(echo *.c *.h)
+work=$(mktemp -d) || exit 1
+trap 'rm -rf "$work"' EXIT
 
-floors='
+cat >"$work/floors" <<'EOT'
 6 main
 5 lua
 5 module
@@ -46,81 +47,65 @@ floors='
 0 stop
 0 tray
 0 value
-'
+EOT
 # troupe.h holds the statuses, which every floor speaks, and includes nothing of ours.
 vocabulary=troupe.h
 
-# The number beside ROOM in the table, or nothing.
-entry_of() { echo "$floors" | sed -n "s/^\([0-9]\) $1\$/\1/p"; }
-
-# family_of ROOM: vm for vm_state, id_map for itself.
-family_of()
-{
-    if [ -z "$(entry_of "$1")" ] && [ -n "$(entry_of "${1%%_*}")" ]; then echo "${1%%_*}"; else echo "$1"; fi
-}
-
-# floor_of ROOM: its number, or nothing.
-floor_of() { entry_of "$(family_of "$1")"; }
-
-# Each file without its comments and strings, so that prose may speak of what code may not do.
-# Line numbers stay as they are.
-code_of()
-{
-    ${AWK:-awk} '
-        {
-            line = $0
-            if (line !~ /^ *# *include/)
-                gsub(/"([^"\\]|\\.)*"/, "\"\"", line)
-            out = ""
-            while (line != "") {
-                if (inside) {
-                    end = index(line, "*/")
-                    if (!end) break
-                    line = substr(line, end + 2)
-                    inside = 0
-                } else {
-                    start = index(line, "/*")
-                    slashes = index(line, "//")
-                    if (slashes && (!start || slashes < start)) { out = out substr(line, 1, slashes - 1); break }
-                    if (!start) { out = out line; break }
-                    out = out substr(line, 1, start - 1) " "
-                    line = substr(line, start + 2)
-                    inside = 1
-                }
+# All code as FAMILY:FILE:LINE:TEXT, without comments and strings, so that prose may speak of what code may not do.
+# The family of a file that has no floor is its room.
+awk '
+    FILENAME ~ /floors$/ { floor[$2] = $1; next }
+    FNR == 1 {
+        inside = 0
+        file = substr(FILENAME, 3)
+        room = substr(file, 1, length(file) - 2)
+        family = room
+        sub(/_.*/, "", family)
+        if (room in floor || !(family in floor)) family = room
+    }
+    {
+        line = $0
+        if (line !~ /^ *# *include/) gsub(/"([^"\\]|\\.)*"/, "\"\"", line)
+        text = ""
+        while (line != "") {
+            if (inside) {
+                end = index(line, "*/")
+                if (!end) break
+                line = substr(line, end + 2)
+                inside = 0
+                continue
             }
-            print out
-        }' "$1"
-}
+            start = index(line, "/*")
+            slashes = index(line, "//")
+            if (slashes && (!start || slashes < start)) { line = substr(line, 1, slashes - 1); start = 0 }
+            if (!start) { text = text line; break }
+            text = text substr(line, 1, start - 1) " "
+            line = substr(line, start + 2)
+            inside = 1
+        }
+        print family ":" file ":" FNR ":" text
+    }' "$work/floors" ./*.c ./*.h >"$work/code"
+[ -s "$work/code" ] || exit 1
 
-# "FILE INCLUDED" for each include of one of our own headers.
-own_includes()
-{
-    for file in $files; do
-        sed -n 's/^ *# *include *"\([^"]*\)".*/'"$file"' \1/p' "$file"
-    done
-}
+# Includes of our own headers, apart from the vocabulary: FILE FAMILY FLOOR INCLUDED FAMILY FLOOR. No floor is -.
+awk -F: '
+    FILENAME ~ /floors$/ { split($0, entry, " "); floor[entry[2]] = entry[1]; next }
+    { family[$2] = $1 }
+    $4 ~ /^ *# *include *"/ { split($4, part, "\""); file[++n] = $2; included[n] = part[2] }
+    function place(name) { return name " " family[name] " " (family[name] in floor ? floor[family[name]] : "-") }
+    END {
+        for (name in family) if (!(family[name] in floor)) print name >homeless
+        for (i = 1; i <= n; i++) if (included[i] != vocabulary) print place(file[i]), place(included[i])
+    }' vocabulary=$vocabulary homeless="$work/homeless" "$work/floors" "$work/code" >"$work/includes"
 
-homeless=$(for file in $files; do
-    [ -n "$(floor_of "${file%.[ch]}")" ] || echo "$file has no floor in tests/layers.sh"
-done)
-holds 'every room has a floor' "$homeless"
+holds 'every room has a floor' "$(cat "$work/homeless" 2>/dev/null)"
 
-upward=$(own_includes | while read -r file included; do
-    [ "$included" != $vocabulary ] || continue
-    from=$(floor_of "${file%.[ch]}")
-    to=$(floor_of "${included%.h}")
-    [ "${from:-0}" -ge "${to:-9}" ] || echo "$file (floor $from) includes $included (floor $to)"
-done)
-holds 'no file includes one of a higher floor' "$upward"
+holds 'no file includes one of a higher floor' \
+    "$(awk '$6 > $3 && $3 != "-" && $6 != "-" { print $1 " (floor " $3 ") includes " $4 " (floor " $6 ")" }' "$work/includes")"
 
-circles=$(own_includes | while read -r file included; do
-    from=$(family_of "${file%.[ch]}")
-    to=$(family_of "${included%.h}")
-    [ "$included" = $vocabulary ] || [ "$from" = "$to" ] || echo "$from $to"
-done | tsort 2>&1 >/dev/null)
-holds 'no room needs itself by way of others' "$circles"
+holds 'no room needs itself by way of others' "$(awk '$2 != $5 { print $2, $5 }' "$work/includes" | tsort 2>&1 >/dev/null)"
 
-holds "$vocabulary includes nothing of ours" "$(own_includes | grep "^$vocabulary ")"
+holds "$vocabulary includes nothing of ours" "$(grep "^$vocabulary " "$work/includes")"
 
 # world NAME TRACE FAMILY...: one test that only these touch a part of the outside world, which shows in code as the
 # extended regular expression TRACE.
@@ -128,16 +113,12 @@ world()
 {
     name=$1 trace=$2
     shift 2
-    holds "only in $*: $name" "$(for file in $files; do
-        case " $* " in
-        *" $(family_of "${file%.[ch]}") "*) ;;
-        *) code_of "$file" | grep -nE "$trace" | sed "s/^/$file:/" ;;
-        esac
-    done)"
+    holds "only in $*: $name" "$(awk -F: -v families=" $* " '
+        !index(families, " " $1 " ") { sub(/^[^:]*:/, ""); print }' "$work/code" | grep -E "^[^:]*:[0-9]*:(.*[^_a-z0-9.>])?$trace")"
 }
 
-# A call of one of the functions, not a longer name that ends like it.
-call_of() { echo "(^|[^_a-z0-9.>])($1) *\("; }
+# A call of one of the functions, and not of one of a structure's.
+call_of() { echo "($1) *\\("; }
 
 # child: an llthreads child is one chunk of Lua, which it loads and whose results it turns to bytes.
 world lua.h '# *include *[<"](lua|lauxlib|lualib)\.h' child lua module value vm
@@ -145,7 +126,7 @@ world zmq.h '# *include *[<"]zmq\.h' mailbox
 world 'fork, exec and wait' "$(call_of 'v?fork|exec[lv][pe]*|posix_spawnp?|system|popen|wait[34]?|waitpid|waitid')" process
 world pthread_create "$(call_of 'pthread_create|thrd_create')" thread
 world 'the clock' "$(call_of 'clock_gettime|gettimeofday|time|clock')" clock
-holds 'no file is over 500 lines' \
-    "$(for file in $files; do ${AWK:-awk} 'END { if (NR > 500) print FILENAME ": " NR " lines" }' "$file"; done)"
+
+holds 'no file is over 500 lines' "$(awk 'FNR == 501 { print FILENAME }' ./*.c ./*.h)"
 
 finish
