@@ -170,16 +170,20 @@ size_t vm_memory(const struct vm *self)
     return self->memory.used;
 }
 
-/* Message handler: text, with where it was raised. */
+/* Message handler: text, with where it was raised. Zero bytes in it survive. */
 static int add_traceback(lua_State *L)
 {
-    const char *message = lua_tostring(L, 1);
-    if (!message) {
+    lua_settop(L, 1);
+    if (!lua_tostring(L, 1)) {
         if (luaL_callmeta(L, 1, "__tostring") && lua_type(L, -1) == LUA_TSTRING)
             return 1;
-        message = lua_pushfstring(L, "(error object is a %s value)", luaL_typename(L, 1));
+        lua_pushfstring(L, "(error object is a %s value)", luaL_typename(L, 1));
+        lua_replace(L, 1);
+        lua_settop(L, 1);
     }
-    luaL_traceback(L, L, message, 1);
+    lua_pushliteral(L, "\n");
+    luaL_traceback(L, L, NULL, 1);
+    lua_concat(L, 3);
     return 1;
 }
 

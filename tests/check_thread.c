@@ -1,4 +1,4 @@
-/* check_thread.c - threads: start, join, park, name, signal; the latch and the signal under them. */
+/* check_thread.c - threads: start, join, park, name, signal; the latch under them. */
 #include <check.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -403,64 +403,6 @@ START_TEST(a_start_that_finds_no_thread_fails_and_works_again_later)
 }
 END_TEST
 
-START_TEST(the_signal_is_the_highest_that_is_free)
-{
-    struct sigaction action = { .sa_handler = on_alarm };
-    unsetenv("TROUPE_SIGNAL");
-    sigaction(SIGRTMAX, &action, NULL);
-    sigaction(SIGRTMAX - 1, &(struct sigaction){ .sa_handler = SIG_IGN }, NULL);
-    ck_assert_int_eq(interrupt_signal(), 0);
-    ck_assert_int_eq(interrupt_take(), 0);
-    ck_assert_int_eq(interrupt_signal(), SIGRTMAX - 2);
-    ck_assert_int_eq(interrupt_take(), 0);
-    ck_assert_int_eq(interrupt_signal(), SIGRTMAX - 2);
-}
-END_TEST
-
-static const struct choice {
-    const char *text;
-    int from_min, from_max; /* offset, or 99: not from there */
-} choices[] = { { "SIGRTMIN+3", 3, 99 }, { "SIGRTMAX-5", 99, -5 }, { "SIGRTMIN", 0, 99 },
-                { "9", 99, 0 },          { "nonsense", 99, 0 },    { "SIGRTMAX+1", 99, 0 }, { "", 99, 0 } };
-
-START_TEST(the_environment_chooses_the_signal)
-{
-    const struct choice *choice = &choices[_i];
-    setenv("TROUPE_SIGNAL", choice->text, 1);
-    ck_assert_int_eq(interrupt_take(), 0);
-    ck_assert_int_eq(interrupt_signal(),
-                     choice->from_min == 99 ? SIGRTMAX + choice->from_max : SIGRTMIN + choice->from_min);
-}
-END_TEST
-
-START_TEST(the_environment_cannot_take_a_signal_that_is_handled)
-{
-    struct sigaction action = { .sa_handler = on_alarm }, now;
-    char number[16];
-    snprintf(number, sizeof number, "%d", SIGRTMIN + 1);
-    setenv("TROUPE_SIGNAL", number, 1);
-    sigaction(SIGRTMIN + 1, &action, NULL);
-    ck_assert_int_eq(interrupt_take(), 0);
-    ck_assert_int_ne(interrupt_signal(), SIGRTMIN + 1);
-    sigaction(SIGRTMIN + 1, NULL, &now);
-    ck_assert(now.sa_handler == on_alarm);
-}
-END_TEST
-
-START_TEST(without_a_free_signal_nothing_starts)
-{
-    struct thread *thread;
-    struct sigaction action = { .sa_handler = on_alarm };
-    for (int number = SIGRTMIN; number <= SIGRTMAX; number++)
-        sigaction(number, &action, NULL);
-    ck_assert_int_eq(thread_start(&thread, "none", count, NULL), TROUPE_ELIMIT);
-    sigaction(SIGRTMIN + 2, &(struct sigaction){ .sa_handler = SIG_DFL }, NULL);
-    ck_assert_int_eq(thread_start(&thread, "one", count, NULL), 0);
-    ck_assert_int_eq(thread_join(&thread, -1), 0);
-    ck_assert_int_eq(interrupt_signal(), SIGRTMIN + 2);
-}
-END_TEST
-
 START_TEST(there_is_at_least_one_processor)
 {
     ck_assert_int_ge(thread_cores(), 1);
@@ -492,10 +434,6 @@ static void add_tests_of_signals(TCase *tcase)
     tcase_add_test(tcase, a_signal_breaks_into_a_blocking_call);
     tcase_add_test(tcase, signals_to_threads_that_come_and_go_are_harmless);
     tcase_add_test(tcase, join_says_when_a_handler_ran_first);
-    tcase_add_test(tcase, the_signal_is_the_highest_that_is_free);
-    tcase_add_loop_test(tcase, the_environment_chooses_the_signal, 0, sizeof choices / sizeof *choices);
-    tcase_add_test(tcase, the_environment_cannot_take_a_signal_that_is_handled);
-    tcase_add_test(tcase, without_a_free_signal_nothing_starts);
 }
 
 int main(void)
