@@ -95,7 +95,7 @@ static int handler(lua_State *L)
     return 1;
 }
 
-/* The error on top becomes two values: itself and its traceback. */
+/* What the handler made of an error becomes two values: it and its traceback. Text: a lack of memory, without one. */
 static void unpack_error(lua_State *L)
 {
     int error = lua_gettop(L);
@@ -208,10 +208,9 @@ static void take_told(lua_State *L, struct run *r)
     r->done++;
 }
 
-/* The call, or what tell made of its results, failed; the error is on top. */
+/* The call failed, or its results cannot be told; error and traceback are on top. */
 static void fail(lua_State *L, struct run *r)
 {
-    unpack_error(L);
     if (was_broken_into(L)) {
         r->halted = true;
         return;
@@ -230,15 +229,18 @@ static void fail(lua_State *L, struct run *r)
 static void end_call(lua_State *L, struct run *r, int status)
 {
     if (status != LUA_OK && status != LUA_YIELD) {
+        unpack_error(L);
         fail(L, r);
     } else if (!r->every && append_line(L, r)) {
         r->done++;
     } else {
         int arguments = push_tell(L, r, true);
-        if (lua_pcall(L, arguments, 2, HANDLER))
+        if (lua_pcall(L, arguments, 2, 0)) {
+            lua_pushliteral(L, ""); /* where in the teller is nobody's business */
             fail(L, r);
-        else
+        } else {
             take_told(L, r);
+        }
     }
 }
 

@@ -20,7 +20,7 @@
 #include "clock.h"
 #include "stop.h"
 
-static int now(lua_State *L)
+int lua_stdio_now(lua_State *L)
 {
     lua_pushnumber(L, clock_now());
     return 1;
@@ -87,7 +87,7 @@ static int is_stopped(lua_State *L)
 
 void lua_stdio_open(lua_State *L)
 {
-    static const luaL_Reg functions[] = {{"now", now}, {"isatty", is_terminal}, {"columns", columns}, {"write", write_all},
+    static const luaL_Reg functions[] = {{"now", lua_stdio_now}, {"isatty", is_terminal}, {"columns", columns}, {"write", write_all},
                                          {"stop", stop}, {"is_stopped", is_stopped}, {NULL, NULL}};
     luaL_setfuncs(L, functions, 0);
     lua_reader_open(L);

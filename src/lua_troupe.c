@@ -60,6 +60,8 @@ int troupe_open_troupe(lua_State *L)
     lua_value_open(L);
     lua_pushcfunction(L, cores);
     lua_setfield(L, -2, "cores");
+    lua_pushcfunction(L, lua_stdio_now);
+    lua_setfield(L, -2, "now");
     lua_pushstring(L, troupe_version());
     lua_setfield(L, -2, "_VERSION");
     lua_createtable(L, 0, 1);

@@ -73,9 +73,10 @@ end
 
 -- Brings a worker up, so that what is wrong with all of them is said once; nil and a message.
 local function check_worker(pool)
-  local entries, err = core.submit_batch(pool, nil, "troupe.cli.worker:check", { true }, 1, 1):entries()
-  if entries and entries[1] >= 0 then return true end
-  return nil, tostring(entries and entries[2] or err)
+  local entries, err = core.submit_batch(pool, nil, "troupe.cli.worker:fault", { true }, 1, 1):entries()
+  local fault = not entries and err or entries[2]
+  if fault then return nil, tostring(fault) end
+  return true
 end
 
 local function open_sink(options, fold, items)

@@ -14,7 +14,16 @@ local M = {}
 
 local NAME_MOST = 200
 
-local fn, tell, every, delimiter
+local fn, fault, tell, every, delimiter
+
+-- The C library's own os.execute makes the whole program deaf to Ctrl-C while a child runs. Here a child's input is
+-- empty besides, so that it does not take the items.
+local function execute(command)
+  if command == nil then return true end
+  local child, message, code = io.popen(command, "w")
+  if not child then return nil, message, code end
+  return child:close()
+end
 
 -- ---- loading
 
@@ -150,21 +159,24 @@ local function retrying(call, retries)
   return function(item) return judge(retries - 1, item, pcall(call, item)) end
 end
 
---- Initialises the worker's vm.
+--- Initialises the worker's vm. What is wrong with the function is kept until somebody asks for it.
 -- @param _    the worker's number
 -- @param plan table: kind, text (what to load), delimiter, json, retries
 function M.open(_, plan)
-  fn = loaders[plan.kind](plan.text)
-  if plan.retries and plan.retries > 0 then fn = retrying(fn, plan.retries) end
+  package.loaded.os.execute = execute
+  local ok, loaded = pcall(loaders[plan.kind], plan.text)
+  if ok then fn = loaded else fault = loaded end
+  if ok and plan.retries and plan.retries > 0 then fn = retrying(fn, plan.retries) end
   tell, every, delimiter = plan.json and tell_json or tell_text, plan.json, plan.delimiter
 end
 
---- Nothing: that it was called at all says that the worker came up.
-function M.check() return true end
+--- What is wrong with the function; nil: nothing.
+function M.fault() return fault end
 
 --- Calls the function for each item of a block.
 -- @return lines, how many calls were made, how many of them failed, complaints or nil
 function M.run(block)
+  if fault then error(fault, 0) end
   return core.run_items(fn, block, delimiter, tell, every)
 end
 
@@ -175,7 +187,7 @@ local function pass(...) return ... end
 
 --- Calls the function for one item, its results to be had as they are.
 function M.call(item)
-  if core.is_stopped() then error(M.stopped, 0) end
+  if core.is_stopped() or fault then error(fault or M.stopped, 0) end
   return pass(fn(item)) -- no tail call: tracebacks are cut at this frame
 end
 
