@@ -33,7 +33,6 @@ local idle, idle_count = {}, 0
 local waiting = timer_heap.new()
 local running
 local due_now -- the timeout of the thread that check_timeout resumes
-local nothing = {} -- no event, not even the nil of a plain wait
 
 local function describe(e)
   return traceback(tostring(e), 2)
@@ -48,7 +47,10 @@ end
 local function run(thread, fn, ...)
   local ok, report = xpcall(fn, describe, ...)
   if not ok then logger.error("error in thread job:" .. tostring(report)) end
-  become_idle(thread)
+  -- become_idle, written out: every job passes here
+  thread.busy = false
+  idle_count = idle_count + 1
+  idle[idle_count] = thread
 end
 
 local function new_coroutine(thread)
@@ -58,57 +60,39 @@ local function new_coroutine(thread)
   end)
 end
 
--- A resume fails when the logger has raised, which ends the coroutine, and when coroutines are nested too deep for
--- Lua, which leaves it as it was.
-local function settle(thread, outer, ok, timeout)
-  running = outer
-  if not ok then
-    if status(thread.co) == "dead" then
-      thread.co = new_coroutine(thread)
-      become_idle(thread)
-    end
-    return false, timeout
-  end
-  if timeout == nil then return true end
-  return true, timeout
-end
-
 -- Runs the thread up to its next wait: true and that wait's timeout, true when the job has ended, or false, error.
+-- A resume fails when the logger has raised, which ends the coroutine, and when coroutines are nested too deep for
+-- Lua, which leaves it as it was and the thread busy.
 local function enter(thread, ...)
   local outer = running
   running = thread
-  return settle(thread, outer, resume(thread.co, ...))
-end
-
--- A job that could not be resumed waits on, a job that could not be started was none.
-local function entered(thread, event, ok, ...)
-  if not ok and thread.busy then
-    if event == nothing then
-      become_idle(thread)
-    else
-      thread.waits, thread.event = true, event
-      push(waiting, thread, thread.order)
-    end
+  local ok, timeout = resume(thread.co, ...)
+  running = outer
+  if not ok and status(thread.co) == "dead" then
+    thread.co = new_coroutine(thread)
+    become_idle(thread)
   end
-  return ok, ...
+  return ok, timeout
 end
 
-local function start(thread, ...)
-  thread.busy = true
-  return entered(thread, nothing, enter(thread, ...))
-end
-
+-- Ends the wait and enters; a job that could not be resumed waits on.
 local function wake(thread, ...)
   local event = thread.event
   if thread.place then remove(waiting, thread) end
   thread.waits, thread.ready, thread.event = false, false, nil
-  return entered(thread, event, enter(thread, ...))
+  local ok, timeout = enter(thread, ...)
+  if not ok and thread.busy then
+    thread.waits, thread.event = true, event
+    push(waiting, thread, thread.order)
+  end
+  return ok, timeout
 end
 
--- start's and wake's results for the program: what the logger raised goes on to the caller.
-local function checked(ok, ...)
-  if not ok then error((...), 0) end
-  return true, ...
+-- What enter and wake return, for the program: errors go on to the caller.
+local function outcome(ok, timeout)
+  if not ok then error(timeout, 0) end
+  if timeout == nil then return true end
+  return true, timeout
 end
 
 --- Adds num threads to the stock, whatever the limits.
@@ -177,7 +161,11 @@ function M.work(fn, ...)
   local thread = idle[idle_count]
   idle[idle_count] = nil
   idle_count = idle_count - 1
-  return checked(start(thread, fn, ...))
+  thread.busy = true
+  local ok, timeout = enter(thread, fn, ...)
+  if ok and timeout == nil then return true end
+  if not ok and thread.busy then become_idle(thread) end
+  return outcome(ok, timeout)
 end
 
 --- The running thread's id, nil outside any.
@@ -219,7 +207,7 @@ function M.notify(id, event, ...)
   elseif thread.event ~= event then
     logger.warn("unexpect event, expect[" .. tostring(thread.event) .. "], but recv [" .. tostring(event) .. "]")
   else
-    return checked(wake(thread, ...))
+    return outcome(wake(thread, ...))
   end
   return false
 end

@@ -23,19 +23,21 @@ local function rise(heap, item, place)
   heap[place], item.place = item, place
 end
 
--- Sets the item into the hole at place, or as far below it as it belongs.
+-- Sets the item into the hole at place, or as far below it as it belongs. The hole goes to the bottom first, by
+-- one comparison a level: the item comes from there and mostly belongs there.
 local function sink(heap, item, place)
-  local count = heap.count
-  while true do
-    local below = 2 * place
-    if below > count then break end
-    if below < count and before(heap[below + 1], heap[below]) then below = below + 1 end
+  local count, below = heap.count, 2 * place
+  while below <= count do
     local other = heap[below]
-    if not before(other, item) then break end
+    if below < count then
+      local beside = heap[below + 1]
+      local x, y = beside.order, other.order
+      if x < y or x == y and beside.serial < other.serial then below, other = below + 1, beside end
+    end
     heap[place], other.place = other, place
-    place = below
+    place, below = below, 2 * below
   end
-  heap[place], item.place = item, place
+  rise(heap, item, place)
 end
 
 --- An empty heap; heap[1] is its first item.
@@ -58,11 +60,7 @@ function M.remove(heap, item)
   heap[count], item.place = nil, nil
   heap.count = count - 1
   if last == item then return end
-  if place > 1 and before(last, heap[place // 2]) then
-    rise(heap, last, place)
-  else
-    sink(heap, last, place)
-  end
+  sink(heap, last, place)
 end
 
 return M

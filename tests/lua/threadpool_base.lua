@@ -386,6 +386,24 @@ t.test("hasten makes a waiting thread due", function()
   t.deep(got, { 1, "e", n = 2 })
 end)
 
+t.test("due is the time at which the thread that check_timeout resumes was due", function()
+  local pool = new()
+  local seen = {}
+  local function note() seen[#seen + 1] = pool.due() or "none" end
+  pool.work(function()
+    note()
+    pool.wait(3)
+    note()
+    pool.work(note)
+    t.deep(table.pack(pool.check_timeout(4)), { nil, 1, n = 2 })
+    note()
+  end)
+  pool.work(function() pool.wait(4) note() end)
+  pool.check_timeout(3.5)
+  note()
+  t.deep(seen, { "none", 3, 3, 4, 3, "none" })
+end)
+
 t.test("ten thousand works wait at once and come back in order of time", function()
   local count = 10000
   local pool = new { growing_thread_num = 100, upper_thread_num = count }
