@@ -20,6 +20,7 @@ enum worker_recall { RECALL_NONE, RECALL_WANTED, RECALL_ASKED, RECALL_ANSWERED }
 struct worker {
     struct job_list jobs; /* its hand, in the order handed */
     int held;             /* jobs in its hand */
+    struct job_list parked; /* jobs it has begun that wait for something, and take no room in its hand */
     int number;
     enum worker_state state;
     enum worker_recall recall;

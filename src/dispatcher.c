@@ -3,6 +3,8 @@
  *
  *     (submit) -> delayed [dispatcher_submit]           delayed -> queued [dispatcher_tick]
  *     (submit) -> queued [dispatcher_submit]            queued -> handed [dispatcher_next]
+ *     handed -> parked [dispatcher_parked]
+ *     parked -> delayed, queued or ended [dispatcher_done, dispatcher_worker_down]
  *     handed -> queued, where it was [dispatcher_returned, dispatcher_worker_down: unbegun]
  *     handed -> delayed or queued, last [dispatcher_done, dispatcher_worker_down: a retry]
  *     delayed, queued -> ended [dispatcher_cancel, dispatcher_cancel_pending, dispatcher_close,
@@ -177,7 +179,7 @@ enum cancel_answer dispatcher_cancel(struct dispatcher *self, uint64_t id, doubl
     struct job *job = id_map_find(&self->live, id);
     if (!job)
         return CANCEL_UNKNOWN;
-    if (job->state == JOB_HANDED) {
+    if (job->state == JOB_HANDED || job->state == JOB_PARKED) {
         job->cancelled = 1;
         return CANCEL_HANDED;
     }
@@ -245,7 +247,7 @@ enum job_state dispatcher_state(const struct dispatcher *self, uint64_t id)
         return JOB_NONE;
     if (job->state == JOB_HANDED && crew_find(&self->crew, (int)job->worker)->jobs.head == job)
         return JOB_RUNNING;
-    return job->state;
+    return job->state == JOB_PARKED ? JOB_RUNNING : job->state;
 }
 
 void dispatcher_count(const struct dispatcher *self, struct dispatcher_counts *out)

@@ -45,7 +45,7 @@ struct action {
 struct dispatcher_counts {
     size_t pending;  /* queued */
     size_t delayed;
-    size_t handed;   /* with a worker, begun or not */
+    size_t handed;   /* with a worker, begun or not, those that wait included */
     size_t workers;  /* starting, idle or busy */
     size_t idle;
     uint64_t finished, failed, cancelled, lost, retried;
@@ -76,6 +76,10 @@ void dispatcher_cancel_pending(struct dispatcher *self, double now);
  * caller's). */
 int dispatcher_done(struct dispatcher *self, int worker, uint64_t id, bool ok, double ran, void *result,
                     void **dropped, double now);
+
+/* The worker has begun the job, which now waits for something: until it is done it takes nothing of the
+ * worker's credit. TROUPE_EINVAL for a job that is not in this worker's hand. */
+int dispatcher_parked(struct dispatcher *self, int worker, uint64_t id, double now);
 
 /* The worker gives the job back unbegun. It goes where it was in the queue, or ends when it was cancelled
  * meanwhile. TROUPE_EINVAL for a job this worker does not have. */

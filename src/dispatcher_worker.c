@@ -38,6 +38,19 @@ static bool try_again(struct dispatcher *self, struct job *job)
     return true;
 }
 
+static void leave_parked(struct dispatcher *self, struct worker *worker, struct job *job)
+{
+    job_list_remove(&worker->parked, job);
+    self->handed--;
+}
+
+/* The job that waits at the worker; NULL when it has no such job. */
+static struct job *find_parked(struct dispatcher *self, const struct worker *worker, uint64_t id)
+{
+    struct job *job = id_map_find(&self->live, id);
+    return job && job->state == JOB_PARKED && job->worker == (uint32_t)worker->number ? job : NULL;
+}
+
 /* The job in the worker's hand; NULL when it has no such job. Mostly it is the first there. */
 static struct job *find_handed(struct dispatcher *self, const struct worker *worker, uint64_t id)
 {
@@ -55,15 +68,33 @@ int dispatcher_done(struct dispatcher *self, int worker, uint64_t id, bool ok, d
     *dropped = NULL;
     struct worker *found = crew_find(&self->crew, worker);
     struct job *job = found ? find_handed(self, found, id) : NULL;
-    if (!job)
-        return TROUPE_EINVAL;
-    leave_hand(self, found, job);
-    crew_measure(&self->crew, found, ran, self->now);
+    if (job) {
+        leave_hand(self, found, job);
+        crew_measure(&self->crew, found, ran, self->now);
+    } else {
+        job = found ? find_parked(self, found, id) : NULL;
+        if (!job)
+            return TROUPE_EINVAL;
+        leave_parked(self, found, job); /* how long it waited says nothing about the next */
+    }
     job_count_attempt(job);
     if (!ok && try_again(self, job))
         *dropped = result;
     else
         dispatcher_end(self, job, ok ? JOB_FINISHED : JOB_FAILED, result);
+    return 0;
+}
+
+int dispatcher_parked(struct dispatcher *self, int worker, uint64_t id, double now)
+{
+    dispatcher_advance(self, now);
+    struct worker *found = crew_find(&self->crew, worker);
+    struct job *job = found ? find_handed(self, found, id) : NULL;
+    if (!job)
+        return TROUPE_EINVAL;
+    crew_take(&self->crew, found, job, self->now);
+    job->state = JOB_PARKED;
+    job_list_insert(&found->parked, found->parked.tail, job);
     return 0;
 }
 
@@ -111,6 +142,14 @@ int dispatcher_worker_up(struct dispatcher *self, int worker, double now)
     return 0;
 }
 
+/* The job had begun when its worker was lost; it has left the worker. */
+static void lose(struct dispatcher *self, struct job *job)
+{
+    job_count_attempt(job);
+    if (!try_again(self, job))
+        dispatcher_end(self, job, JOB_LOST, NULL);
+}
+
 /* Takes the hand of a lost worker apart, the last job first, so that each goes back in front of the one
  * before. */
 static void lose_hand(struct dispatcher *self, struct worker *worker)
@@ -123,9 +162,11 @@ static void lose_hand(struct dispatcher *self, struct worker *worker)
             put_back(self, job);
             continue;
         }
-        job_count_attempt(job);
-        if (!try_again(self, job))
-            dispatcher_end(self, job, JOB_LOST, NULL);
+        lose(self, job);
+    }
+    while ((job = worker->parked.head)) {
+        leave_parked(self, worker, job);
+        lose(self, job);
     }
 }
 

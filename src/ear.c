@@ -14,7 +14,6 @@
 #include <stdlib.h>
 
 #include "address.h"
-#include "clock.h"
 #include "mailbox.h"
 #include "troupe.h"
 
@@ -26,7 +25,6 @@ static _Atomic uint32_t ear_serial;
 struct ear {
     struct mailbox *mailbox;
     ear_handler *handler;
-    void (*after)(void *owner); /* may be NULL */
     void *owner;
     uint64_t last_id;
     struct future **slots;
@@ -49,11 +47,6 @@ int ear_open(struct ear **out, ear_handler *handler, void *owner)
     self->last_id = (uint64_t)(atomic_fetch_add(&ear_serial, 1) + 1) << ID_BITS;
     *out = self;
     return 0;
-}
-
-void ear_after_each(struct ear *self, void (*after)(void *owner))
-{
-    self->after = after;
 }
 
 void ear_close(struct ear **ear)
@@ -152,47 +145,21 @@ static void resolve(struct ear *self, struct message **letter, void *context)
     f->resolve(f, letter, context);
 }
 
-static void handle(struct ear *self, struct message *letter, void *context)
+bool ear_turn(struct ear *self, void *context)
 {
+    struct message *letter = mailbox_take(self->mailbox);
+    if (!letter)
+        return false;
     uint8_t kind = message_header(letter)->kind;
     if (kind == MAIL_RESULT || kind == MAIL_ANSWER)
         resolve(self, &letter, context);
     else if (self->handler)
         self->handler(self->owner, &letter, context);
     message_destroy(&letter);
+    return true;
 }
 
-/* How long from now until the deadline; the clock is not asked where it does not matter. */
-static double remaining(double deadline)
+int ear_wait(struct ear *self, double timeout, bool eager, int descriptor)
 {
-    if (deadline <= 0)
-        return deadline;
-    double left = deadline - clock_now();
-    return left > 0 ? left : 0;
-}
-
-int ear_turn(struct ear *self, double deadline, bool eager, void *context)
-{
-    struct message *letter = mailbox_take(self->mailbox);
-    while (!letter) {
-        double timeout = remaining(deadline);
-        int rc = timeout == 0 ? TROUPE_ETIMEDOUT : mailbox_wait(self->mailbox, timeout, eager);
-        if (rc == TROUPE_EINTR || (rc == TROUPE_ETIMEDOUT && remaining(deadline) == 0))
-            return rc;
-        letter = mailbox_take(self->mailbox);
-    }
-    handle(self, letter, context);
-    if (self->after)
-        self->after(self->owner);
-    return 0;
-}
-
-int ear_await(struct ear *self, const struct future *future, double deadline, void *context)
-{
-    while (future->pending) {
-        int rc = ear_turn(self, deadline, true, context);
-        if (rc)
-            return rc;
-    }
-    return 0;
+    return mailbox_wait(self->mailbox, timeout, eager, descriptor);
 }

@@ -28,9 +28,6 @@ typedef void ear_handler(void *owner, struct message **letter, void *context);
 /* Opens a box. handler may be NULL. 0, TROUPE_ENOMEM, TROUPE_ELIMIT, TROUPE_EINVAL (a forked child). */
 int ear_open(struct ear **out, ear_handler *handler, void *owner);
 
-/* Called with the owner after each letter that ear_turn has handled. */
-void ear_after_each(struct ear *self, void (*after)(void *owner));
-
 /* Closes the box; futures still pending are never resolved. Nulls; NULL is fine. */
 void ear_close(struct ear **self);
 
@@ -53,11 +50,11 @@ void ear_forget(struct ear *self, struct future *future);
  * whatever the outcome. 0 or what mailbox_post says. */
 int ear_post(struct ear *self, const struct future *future, struct message **letter);
 
-/* Handles what has come, waiting for the first letter until `deadline` (monotonic; negative: for ever; 0: not at all).
- * `eager`: see mailbox_wait. 0 when anything was handled, TROUPE_ETIMEDOUT, TROUPE_EINTR. */
-int ear_turn(struct ear *self, double deadline, bool eager, void *context);
+/* Handles the next letter that is here. False when there is none. */
+bool ear_turn(struct ear *self, void *context);
 
-/* Turns until the future is resolved. 0, TROUPE_ETIMEDOUT, TROUPE_EINTR. */
-int ear_await(struct ear *self, const struct future *future, double deadline, void *context);
+/* Waits until ear_turn has something, or the descriptor (-1: none) is readable; at most so many seconds, negative: for
+ * ever. `eager`: see mailbox_wait. 0, TROUPE_ETIMEDOUT, TROUPE_EINTR. */
+int ear_wait(struct ear *self, double timeout, bool eager, int descriptor);
 
 #endif

@@ -23,7 +23,7 @@ struct job_spec {
     struct job_retry retry;
 };
 
-enum job_state { JOB_NONE, JOB_DELAYED, JOB_QUEUED, JOB_HANDED, JOB_RUNNING };
+enum job_state { JOB_NONE, JOB_DELAYED, JOB_QUEUED, JOB_HANDED, JOB_RUNNING, JOB_PARKED };
 
 /* How a job came to its end. */
 enum job_end { JOB_FINISHED, JOB_FAILED, JOB_CANCELLED, JOB_LOST };

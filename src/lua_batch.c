@@ -7,7 +7,7 @@
 
 #include <lauxlib.h>
 
-#include "lua_ear.h"
+#include "lua_loop.h"
 #include "lua_job.h"
 #include "troupe.h"
 #include "value.h"
@@ -20,6 +20,9 @@ struct lua_batch {
 };
 
 static const char class_key;
+
+/* What batch_turn waits for: any outcome. */
+static const char resolved;
 
 static void unanchor(lua_State *L, const struct future *f)
 {
@@ -36,6 +39,8 @@ static void resolve(struct future *future, struct message **letter, void *contex
     *letter = NULL;
     lua_checkstack(context, 4);
     unanchor(context, future);
+    lua_loop_wake(context, future);
+    lua_loop_wake(context, &resolved);
 }
 
 static struct lua_batch *check(lua_State *L)
@@ -48,7 +53,6 @@ static struct lua_batch *check(lua_State *L)
 static bool push_outcome(lua_State *L, struct lua_batch *self, int *count)
 {
     static const struct value_mode mode;
-    lua_ear_await(L, self->ear, &self->future, -1);
     luaL_argcheck(L, self->letter, 1, "a batch not yet collected expected");
     if (value_decode(L, message_body(self->letter), message_body_size(self->letter), &mode, count))
         lua_error(L);
@@ -63,11 +67,12 @@ static lua_Number finish(struct lua_batch *self)
     return seconds;
 }
 
-/* (batch) -> table of entries, seconds; nil, error, traceback */
-static int batch_entries(lua_State *L)
+static int entries(lua_State *L, int status, lua_KContext context)
 {
-    struct lua_batch *self = check(L);
+    struct lua_batch *self = lua_touserdata(L, 1);
     int count;
+    (void)status;
+    (void)context;
     lua_settop(L, 1);
     bool made = push_outcome(L, self, &count);
     lua_Number seconds = finish(self);
@@ -83,6 +88,13 @@ static int batch_entries(lua_State *L)
         lua_rawseti(L, 2, i);
     lua_pushnumber(L, seconds);
     return 2;
+}
+
+/* (batch) -> table of entries, seconds; nil, error, traceback */
+static int batch_entries(lua_State *L)
+{
+    lua_loop_await(L, &check(L)->future, -1, 0, entries);
+    return entries(L, LUA_OK, 0);
 }
 
 /* Puts the first result of each entry into results[index + 1 ..]; the number of calls before the first that failed. */
@@ -107,14 +119,14 @@ static lua_Integer store(lua_State *L, int at, int top, int results, lua_Integer
     return calls;
 }
 
-/* (batch, results, index) -> seconds; nil, calls before the one that failed, error, traceback */
-static int batch_collect(lua_State *L)
+static int collect(lua_State *L, int status, lua_KContext context)
 {
-    struct lua_batch *self = check(L);
+    struct lua_batch *self = lua_touserdata(L, 1);
     int count;
     bool failed = false;
-    luaL_checktype(L, 2, LUA_TTABLE);
-    lua_Integer index = luaL_checkinteger(L, 3), calls = 0;
+    lua_Integer index = lua_tointeger(L, 3), calls = 0;
+    (void)status;
+    (void)context;
     lua_settop(L, 3);
     if (push_outcome(L, self, &count)) {
         luaL_checkstack(L, 4, NULL);
@@ -134,6 +146,16 @@ static int batch_collect(lua_State *L)
     return 4;
 }
 
+/* (batch, results, index) -> seconds; nil, calls before the one that failed, error, traceback */
+static int batch_collect(lua_State *L)
+{
+    struct lua_batch *self = check(L);
+    luaL_checktype(L, 2, LUA_TTABLE);
+    luaL_checkinteger(L, 3);
+    lua_loop_await(L, &self->future, -1, 0, collect);
+    return collect(L, LUA_OK, 0);
+}
+
 /* (batch) true when its outcome was handled. Handles nothing itself: of many batches each can be asked, and what was said of
  * the first still holds when the last was asked. */
 static int batch_ready(lua_State *L)
@@ -142,12 +164,19 @@ static int batch_ready(lua_State *L)
     return 1;
 }
 
-/* (any batch) waits for a letter and handles all that have come; a signal ends the wait */
+static int turned(lua_State *L, int status, lua_KContext context)
+{
+    (void)L;
+    (void)status;
+    (void)context;
+    return 0;
+}
+
+/* (any batch) waits for letters, one outcome of a batch at least if it parks; a signal ends the wait */
 static int batch_turn(lua_State *L)
 {
-    struct lua_batch *self = check(L);
-    for (int rc = ear_turn(self->ear, -1, true, L); rc == 0;)
-        rc = ear_turn(self->ear, 0, false, L);
+    check(L);
+    lua_loop_once(L, &resolved, turned);
     return 0;
 }
 

@@ -14,10 +14,9 @@
 #include <lauxlib.h>
 #include <string.h>
 
-#include "lua_ear.h"
+#include "lua_loop.h"
 #include "troupe.h"
 #include "value.h"
-#include "vm_job.h"
 
 enum job_status { PENDING, FINISHED, FAILED, CANCELLED, LOST, DETACHED };
 enum held { HELD_NIL, HELD_BOOLEAN, HELD_INTEGER, HELD_FLOAT, HELD_ONE, HELD_MANY };
@@ -25,7 +24,6 @@ enum held { HELD_NIL, HELD_BOOLEAN, HELD_INTEGER, HELD_FLOAT, HELD_ONE, HELD_MAN
 struct lua_job {
     struct future future; /* first */
     struct ear *ear;
-    struct vm_job *waiter; /* a job of this vm that parked until this one ends */
     uint32_t pool;
     uint8_t status;
     uint8_t held;
@@ -57,8 +55,6 @@ static void anchor(lua_State *L, const struct future *f, int pending, bool hold)
         lua_pushnil(L);
     lua_rawseti(L, pending, (lua_Integer)f->slot + 1);
 }
-
-/* ---- outcomes arriving */
 
 static uint64_t big_endian(const unsigned char *p, size_t n)
 {
@@ -147,12 +143,8 @@ static void resolve(struct future *future, struct message **letter, void *contex
     lua_pop(L, 1);
     anchor(L, future, lua_gettop(L), false);
     lua_pop(L, 1);
-    if (self->waiter)
-        vm_job_wake(self->waiter);
-    self->waiter = NULL;
+    lua_loop_wake(L, future);
 }
-
-/* ---- handles */
 
 static struct lua_job *check(lua_State *L)
 {
@@ -214,6 +206,8 @@ static void push_error(lua_State *L, const struct lua_job *self)
 
 static int finish_join(lua_State *L, struct lua_job *self)
 {
+    if (self->status == DETACHED)
+        luaL_error(L, "the job was detached");
     if (self->status == PENDING) {
         lua_pushnil(L);
         lua_pushliteral(L, "timeout");
@@ -230,6 +224,8 @@ static int finish_join(lua_State *L, struct lua_job *self)
 /* A text gets the worker's traceback behind it; any other value is raised as it is. */
 static int finish_await(lua_State *L, struct lua_job *self)
 {
+    if (self->status == DETACHED)
+        luaL_error(L, "the job was detached");
     if (self->status == PENDING) {
         lua_pushnil(L);
         lua_pushliteral(L, "timeout");
@@ -255,21 +251,14 @@ static int finish(lua_State *L, int status, lua_KContext context)
     return f(L, lua_touserdata(L, 1));
 }
 
-/* Waits for the job's end, then `f` says what is returned. Inside a job with no timeout given, the job parks. */
+/* Waits for the job's end, then `f` says what is returned. */
 static int wait_and(lua_State *L, finisher *f)
 {
     struct lua_job *self = check(L);
-    double deadline = lua_ear_deadline(L, 2);
+    double deadline = lua_loop_deadline(L, 2);
     luaL_argcheck(L, self->status != DETACHED, 1, "a job that was not detached expected");
-    if (self->status == PENDING && deadline < 0 && !self->waiter) {
-        struct vm_job *job = vm_job_running(L);
-        if (job) {
-            self->waiter = job;
-            return vm_job_park(job, L, (lua_KContext)f, finish);
-        }
-    }
     if (self->status == PENDING)
-        lua_ear_await(L, self->ear, &self->future, deadline);
+        lua_loop_await(L, &self->future, deadline, (lua_KContext)f, finish);
     return f(L, self);
 }
 
@@ -293,47 +282,63 @@ static int job_cancel(lua_State *L)
     struct lua_job *self = check(L);
     struct header question = about(self, MAIL_CANCEL);
     if (self->status == PENDING)
-        lua_ear_ask(L, self->ear, &question, -1);
-    else
-        lua_pushboolean(L, 0);
+        return lua_loop_ask(L, &question, -1);
+    lua_pushboolean(L, 0);
     return 1;
+}
+
+/* The word for what the job is: known here once it has ended, else the node's answer, on top. */
+static int finish_status(lua_State *L, int status, lua_KContext context)
+{
+    static const char *const words[] = {
+        [FINISHED] = "finished", [FAILED] = "failed", [CANCELLED] = "cancelled", [LOST] = "failed", [DETACHED] = "detached"};
+    const struct lua_job *self = lua_touserdata(L, 1);
+    (void)status;
+    (void)context;
+    if (self->status != PENDING)
+        lua_pushstring(L, words[self->status]);
+    return 1;
+}
+
+static int ask_status(lua_State *L)
+{
+    const struct header question = about(lua_touserdata(L, 1), MAIL_STATUS);
+    return lua_loop_ask(L, &question, -1);
 }
 
 static int job_status(lua_State *L)
 {
-    static const char *const words[] = {
-        [FINISHED] = "finished", [FAILED] = "failed", [CANCELLED] = "cancelled", [LOST] = "failed", [DETACHED] = "detached"};
     struct lua_job *self = check(L);
-    struct header question = about(self, MAIL_STATUS);
-    while (ear_turn(self->ear, 0, false, L) == 0)
+    while (ear_turn(self->ear, L))
         ;
     if (self->status == PENDING) {
-        lua_ear_ask(L, self->ear, &question, -1);
-        if (self->status == PENDING)
-            return 1;
+        lua_pushcfunction(L, ask_status);
+        lua_pushvalue(L, 1);
+        lua_callk(L, 1, 1, 0, finish_status);
     }
-    lua_pushstring(L, words[self->status]);
-    return 1;
+    return finish_status(L, LUA_OK, 0);
 }
 
 static int job_detach(lua_State *L)
 {
     struct lua_job *self = check(L);
-    luaL_argcheck(L, !self->waiter, 1, "nobody may be waiting for the job");
     if (self->status == PENDING) {
         ear_forget(self->ear, &self->future);
         lua_job_push_pending(L);
         anchor(L, &self->future, lua_gettop(L), false);
+        self->status = DETACHED;
+        lua_loop_wake(L, &self->future);
     }
     self->status = DETACHED;
     return 0;
 }
 
-/* id, status as known here, seconds its run took, traceback */
-static int job_info(lua_State *L)
+/* The status is on top. */
+static int finish_info(lua_State *L, int status, lua_KContext context)
 {
-    struct lua_job *self = check(L);
-    job_status(L);
+    const struct lua_job *self = lua_touserdata(L, 1);
+    (void)status;
+    (void)context;
     lua_createtable(L, 0, 4);
     lua_insert(L, -2);
     lua_setfield(L, -2, "status");
@@ -349,6 +354,16 @@ static int job_info(lua_State *L)
         lua_pop(L, 1);
     }
     return 1;
+}
+
+/* id, status, seconds its run took, traceback */
+static int job_info(lua_State *L)
+{
+    check(L);
+    lua_getfield(L, 1, "status");
+    lua_pushvalue(L, 1);
+    lua_callk(L, 1, 1, 0, finish_info);
+    return finish_info(L, LUA_OK, 0);
 }
 
 static int job_tostring(lua_State *L)

@@ -13,7 +13,7 @@
 #include <string.h>
 
 #include "lua_batch.h"
-#include "lua_ear.h"
+#include "lua_loop.h"
 #include "lua_job.h"
 #include "node.h"
 #include "order.h"
@@ -53,8 +53,6 @@ static struct message *new_letter(lua_State *L, enum message_kind kind, const st
     message_header(m)->pool = pool->id;
     return m;
 }
-
-/* ---- functions */
 
 /* Sends the bytecode of the function at `index` to the node. Its hash, 0 when memory is out. */
 static uint64_t send_code(lua_State *L, struct lua_pool *pool, int index)
@@ -96,14 +94,12 @@ static uint64_t code_of(lua_State *L, struct lua_pool *pool, int index)
     return hash;
 }
 
-/* ---- submit */
-
 /* The letter was never posted: its handle, NULL if nobody has one, stays without an outcome. */
 static void forget(lua_State *L, struct future *future)
 {
     if (!future)
         return;
-    ear_forget(lua_ear(L), future);
+    ear_forget(loop_ear(lua_loop(L)), future);
     lua_pushnil(L);
     lua_rawseti(L, lua_upvalueindex(UP_PENDING), (lua_Integer)future->slot + 1);
 }
@@ -237,8 +233,6 @@ static int pool_submit_batch(lua_State *L)
     return 1;
 }
 
-/* ---- opening and closing */
-
 static uint32_t append_string(struct message *m, const char *text, size_t size)
 {
     return buffer_append(&m->bytes, text, size + 1) ? 0 : (uint32_t)size + 1;
@@ -271,7 +265,7 @@ static int pool_new(lua_State *L)
     luaL_checkstring(L, 1);
     luaL_checkstring(L, 5);
     luaL_checkstring(L, 6);
-    struct ear *ear = lua_ear(L);
+    struct ear *ear = loop_ear(lua_loop_with_node(L));
     struct lua_pool *self = lua_newuserdatauv(L, sizeof *self, 1);
     *self = (struct lua_pool){.ear = ear, .id = node_new_pool_id(), .workers = order.workers, .closed = true};
     lua_pushvalue(L, lua_upvalueindex(UP_CLASS));
@@ -307,24 +301,21 @@ static int pool_close(lua_State *L)
     return 0;
 }
 
-/* (pool, soon, timeout) -> true when it has drained, false at the timeout */
+/* (pool, soon, timeout) -> true when it has drained, nil at the timeout */
 static int pool_shutdown(lua_State *L)
 {
     struct lua_pool *self = check(L);
-    double deadline = lua_ear_deadline(L, 3);
+    double deadline = lua_loop_deadline(L, 3);
     self->closed = true;
     struct header question = {.kind = MAIL_CLOSE, .pool = self->id, .flags = lua_toboolean(L, 2) ? FLAG_SOON : 0};
-    bool drained = lua_ear_ask(L, self->ear, &question, deadline);
-    lua_pushboolean(L, drained);
-    return 1;
+    return lua_loop_ask(L, &question, deadline);
 }
 
 static int pool_stats(lua_State *L)
 {
     struct lua_pool *self = check_open(L);
     struct header question = {.kind = MAIL_STATS, .pool = self->id};
-    lua_ear_ask(L, self->ear, &question, -1);
-    return 1;
+    return lua_loop_ask(L, &question, -1);
 }
 
 /* (pool) -> true: all pending jobs are cancelled */
@@ -332,8 +323,7 @@ static int pool_cancel(lua_State *L)
 {
     struct lua_pool *self = check_open(L);
     struct header question = {.kind = MAIL_CANCEL, .pool = self->id};
-    lua_ear_ask(L, self->ear, &question, -1);
-    return 1;
+    return lua_loop_ask(L, &question, -1);
 }
 
 static int pool_resize(lua_State *L)
@@ -342,9 +332,8 @@ static int pool_resize(lua_State *L)
     lua_Integer workers = luaL_checkinteger(L, 2);
     luaL_argcheck(L, workers >= 1 && workers <= INT32_MAX, 2, "at least one worker");
     struct header question = {.kind = MAIL_RESIZE, .pool = self->id, .u.number = workers};
-    lua_ear_ask(L, self->ear, &question, -1);
     self->workers = (int)workers;
-    return 1;
+    return lua_loop_ask(L, &question, -1);
 }
 
 /* (length) -> an empty table with room for so many */

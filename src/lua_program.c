@@ -15,7 +15,7 @@
 #include <lauxlib.h>
 
 #include "ear.h"
-#include "lua_ear.h"
+#include "lua_loop.h"
 #include "lua_open.h"
 #include "mailbox_version.h"
 #include "signals.h"
@@ -25,7 +25,7 @@ static const char entry[] = "troupe.cli";
 
 static int defer(lua_State *L)
 {
-    signals_defer(ear_address(lua_ear(L)));
+    signals_defer(ear_address(loop_ear(lua_loop(L))));
     return 0;
 }
 

@@ -7,25 +7,36 @@
 #include "lua_open.h"
 #include "lua_pool.h"
 #include "lua_stdio.h"
+#include "lua_task.h"
 #include "lua_value.h"
 #include "thread.h"
 #include "troupe.h"
 
-/* Parts in Lua: the field of the module, and the module that returns it. */
-static const char *const parts[][2] = {{"pool", "troupe.pool"}, {"progress", "troupe.progress"}, {NULL, NULL}};
+/* Parts in Lua: the field of this module, the module that returns it, or the field of that one. */
+static const struct {
+    const char *name, *module, *field;
+} parts[] = {
+    {"notify", "troupe.task", "notify"},
+    {"pool", "troupe.pool", NULL},
+    {"progress", "troupe.progress", NULL},
+    {"task", "troupe.task", NULL},
+    {NULL, NULL, NULL},
+};
 
-static const char core_name[] = "troupe.core";
+static const char core_name[] = "troupe.core", task_core_name[] = "troupe.task.core";
 
 /* (module, name): a part in Lua is required and kept. */
 static int load_part(lua_State *L)
 {
     const char *name = lua_tostring(L, 2);
-    for (int i = 0; name && parts[i][0]; i++) {
-        if (strcmp(name, parts[i][0]) != 0)
+    for (int i = 0; name && parts[i].name; i++) {
+        if (strcmp(name, parts[i].name) != 0)
             continue;
         lua_getglobal(L, "require");
-        lua_pushstring(L, parts[i][1]);
+        lua_pushstring(L, parts[i].module);
         lua_call(L, 1, 1);
+        if (parts[i].field)
+            lua_getfield(L, -1, parts[i].field);
         lua_pushvalue(L, 2);
         lua_pushvalue(L, -2);
         lua_rawset(L, 1);
@@ -57,6 +68,8 @@ int troupe_open_troupe(lua_State *L)
     luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE);
     lua_pushcfunction(L, open_core);
     lua_setfield(L, -2, core_name);
+    lua_pushcfunction(L, lua_task_open);
+    lua_setfield(L, -2, task_core_name);
     lua_value_open(L);
     lua_pushcfunction(L, cores);
     lua_setfield(L, -2, "cores");

@@ -386,22 +386,32 @@ static long milliseconds(double seconds)
     return ms > (double)INT_MAX ? INT_MAX : (long)ms;
 }
 
-int mailbox_wait(struct mailbox *self, double timeout, bool eager)
+bool mailbox_has_letters(const struct mailbox *self)
+{
+    return self->letters || self->own || self->current || box_bell(self->box) != self->bell;
+}
+
+int mailbox_wait(struct mailbox *self, double timeout, bool eager, int descriptor)
 {
     if (forked)
         return TROUPE_EINVAL;
-    if (self->letters || self->own || self->current || box_bell(self->box) != self->bell)
+    if (mailbox_has_letters(self))
         return 0;
     if (eager && timeout != 0) {
         double most = timeout > 0 && timeout < eager_seconds ? timeout : eager_seconds;
         if (watch(self, clock_now() + most))
             return 0;
     }
-    zmq_pollitem_t item = {.socket = self->pull, .events = ZMQ_POLLIN};
-    int rc = zmq_poll(&item, 1, milliseconds(timeout));
+    zmq_pollitem_t items[2] = {{.socket = self->pull, .events = ZMQ_POLLIN}, {.fd = descriptor, .events = ZMQ_POLLIN}};
+    int rc = zmq_poll(items, descriptor >= 0 ? 2 : 1, milliseconds(timeout));
     if (rc > 0)
         return 0;
     return rc == 0 ? TROUPE_ETIMEDOUT : zmq_status();
+}
+
+void mailbox_set_eventfd(struct mailbox *self, int eventfd)
+{
+    box_set_eventfd(self->box, eventfd);
 }
 
 struct message *mailbox_recall(struct mailbox *self, uint16_t box, bool (*want)(const struct message *, void *), void *context_)

@@ -38,10 +38,16 @@ int mailbox_post(struct mailbox *self, struct message **message);
 /* The next letter, NULL when there is none now. Does not wait. */
 struct message *mailbox_take(struct mailbox *self);
 
+/* True when mailbox_take may have something. */
+bool mailbox_has_letters(const struct mailbox *self);
+
 /* Waits until mailbox_take has something: at most so many seconds, negative: for ever. `eager`: the answer is
  * expected soon, watch for it without sleeping for about as long as falling asleep and waking would cost.
- * 0, TROUPE_ETIMEDOUT, TROUPE_EINTR (a signal). */
-int mailbox_wait(struct mailbox *self, double timeout, bool eager);
+ * A descriptor that gets readable ends the wait too; -1: none. 0, TROUPE_ETIMEDOUT, TROUPE_EINTR (a signal). */
+int mailbox_wait(struct mailbox *self, double timeout, bool eager, int descriptor);
+
+/* Keeps the eventfd readable whenever letters come, for loops that are not ours; -1: no more. Others write to it. */
+void mailbox_set_eventfd(struct mailbox *self, int eventfd);
 
 /* Takes back letters posted from here to the box that nobody has taken out yet, those that `want` is true for, in order. */
 struct message *mailbox_recall(struct mailbox *self, uint16_t box, bool (*want)(const struct message *, void *), void *context);

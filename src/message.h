@@ -19,15 +19,18 @@ enum message_kind {
     MAIL_CODE,   /* client -> node -> worker: bytecode in the body is known as `code` from now on */
     MAIL_RUN,    /* node -> worker: run it */
     MAIL_DONE,   /* worker -> node: it ran `seconds`; FLAG_ERROR: body is the error and its traceback */
+    MAIL_PARKED, /* worker -> node: job `id` waits; the worker is free for others */
     MAIL_RESULT, /* node -> client: the outcome of job `id` */
     MAIL_CANCEL, /* client -> node: cancel job `id` of `pool`, or all pending (id 0); ANSWER true or false */
     MAIL_STATUS, /* client -> node: ANSWER the word for the state of job `id` */
     MAIL_STATS,  /* client -> node: ANSWER the counts of pool `pool` as a map */
     MAIL_RESIZE, /* client -> node: `number` workers from now on */
     MAIL_ANSWER, /* node -> client: to the question `id` */
+    MAIL_KILL,   /* node -> worker: end the jobs that wait */
     MAIL_STOP,   /* node -> worker: end after the job at hand */
     MAIL_UP,     /* worker -> node: ready for jobs */
     MAIL_DOWN,   /* worker -> node: the last letter; FLAG_ERROR: it never came up, body is the error */
+    MAIL_NOTIFY, /* vm -> vm: task `to` may be waiting for the event; body: event, values */
     MAIL_LEAVE   /* client -> node: this vm is closing; its pools close soon, its outcomes are dropped */
 };
 

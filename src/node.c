@@ -37,7 +37,7 @@ static const double leave_grace = 0.1;
 struct node {
     struct mailbox *mailbox;
     struct codes *codes;
-    struct node_hooks hooks;
+    const struct worker_hooks *hooks;
     struct thread *thread;
     struct pool **pools;
     size_t pool_count, pool_capacity;
@@ -97,8 +97,8 @@ static void owner_left(struct node *self, uint64_t owner, double now)
 static void return_to_sender(struct node *self, struct message **letter)
 {
     struct header *h = message_header(*letter);
-    bool job = h->kind == MAIL_SUBMIT, discarded = h->flags & FLAG_DISCARD;
-    if (h->kind == MAIL_DONE || h->kind == MAIL_DOWN || h->kind == MAIL_UP || discarded)
+    bool job = h->kind == MAIL_SUBMIT, closing = h->kind == MAIL_CLOSE, discarded = h->flags & FLAG_DISCARD;
+    if (h->kind == MAIL_DONE || h->kind == MAIL_PARKED || h->kind == MAIL_DOWN || h->kind == MAIL_UP || discarded)
         return;
     h->kind = job ? MAIL_RESULT : MAIL_ANSWER;
     h->flags = job ? FLAG_ERROR : 0;
@@ -108,7 +108,7 @@ static void return_to_sender(struct node *self, struct message **letter)
         static const unsigned char closed[] = "\xb2the pool is closed\xc0";
         buffer_append(&(*letter)->bytes, closed, sizeof closed - 1);
     } else {
-        buffer_append(&(*letter)->bytes, "\xc0", 1);
+        buffer_append(&(*letter)->bytes, closing ? "\xc3" : "\xc0", 1);
     }
     mailbox_post(self->mailbox, letter);
 }
@@ -201,7 +201,7 @@ static void node_main(void *arg)
         if (ending && self->pool_count == 0)
             break;
         if (!more)
-            mailbox_wait(self->mailbox, next_timeout(self), true);
+            mailbox_wait(self->mailbox, next_timeout(self), true, -1);
     }
     message_release_cache();
 }
@@ -214,12 +214,12 @@ static void node_free(struct node *self)
     free(self);
 }
 
-static int node_start(const struct node_hooks *hooks)
+static int node_start(const struct worker_hooks *hooks)
 {
     struct node *self = calloc(1, sizeof *self);
     if (!self)
         return TROUPE_ENOMEM;
-    self->hooks = *hooks;
+    self->hooks = hooks;
     int rc = mailbox_open(&self->mailbox, MAILBOX_NODE);
     if (rc == 0) {
         self->codes = codes_new();
@@ -232,7 +232,7 @@ static int node_start(const struct node_hooks *hooks)
     return rc;
 }
 
-int node_enter(const struct node_hooks *hooks)
+int node_enter(const struct worker_hooks *hooks)
 {
     pthread_mutex_lock(&house.lock);
     int rc = house.node ? 0 : node_start(hooks);

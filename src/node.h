@@ -8,16 +8,10 @@
 #include <stdint.h>
 
 struct ear;
-struct lua_State;
+struct worker_hooks;
 
-/* What the floor above puts into each worker's vm. */
-struct node_hooks {
-    int (*open)(struct lua_State *L);
-    void (*attach)(struct lua_State *L, struct ear *ear);
-};
-
-/* One more client; the first starts the node. 0, TROUPE_ENOMEM, TROUPE_ELIMIT, TROUPE_EINVAL (a forked child). */
-int node_enter(const struct node_hooks *hooks);
+/* One more client; the first starts the node, and says what the floor above puts into each worker's vm. 0, TROUPE_ENOMEM, TROUPE_ELIMIT, TROUPE_EINVAL (a forked child). */
+int node_enter(const struct worker_hooks *hooks);
 
 /* The client's vm closes: its pools close soon. The last client to leave awaits the node's end: running jobs are broken
  * into, and workers that do not end even so are left to themselves. Takes the ear. */

@@ -48,6 +48,9 @@ void pool_handle(struct pool *self, struct message **letter, double now)
     case MAIL_DONE:
         pool_job_done(self, letter, now);
         break;
+    case MAIL_PARKED:
+        dispatcher_parked(self->dispatcher, (int)message_header(*letter)->worker, message_header(*letter)->id, now);
+        break;
     case MAIL_UP:
         dispatcher_worker_up(self->dispatcher, (int)message_header(*letter)->worker, now);
         break;
@@ -207,8 +210,8 @@ struct pool *pool_new(struct message **open, const struct pool_house *house)
         struct dispatcher_options options = {.workers = order.workers, .idle_timeout = order.idle_timeout};
         self->worker.pool = self->id;
         self->worker.init = self->init;
-        self->worker.vm.open = house->hooks.open;
-        self->worker.attach = house->hooks.attach;
+        self->worker.vm.open = house->hooks->open;
+        self->worker.hooks = house->hooks;
         if (dispatcher_new(&self->dispatcher, &options) == 0) {
             *open = NULL;
             return self;

@@ -6,17 +6,17 @@
 #include <stdint.h>
 
 #include "message.h"
-#include "node.h"
 
 struct pool;
 struct mailbox;
 struct codes;
+struct worker_hooks;
 
 /* What a pool uses of the node. */
 struct pool_house {
     struct mailbox *mailbox;
     struct codes *codes;
-    struct node_hooks hooks;
+    const struct worker_hooks *hooks;
 };
 
 /* From a MAIL_OPEN letter, which it takes. NULL when it is malformed or memory is out; then the letter stays. */
@@ -46,5 +46,4 @@ double pool_deadline(const struct pool *self);
 /* True when it is closed, all outcomes are delivered and all workers are gone. */
 bool pool_ended(const struct pool *self);
 
-/* The worker's ear has this address: is it one of this pool's? */
 #endif

@@ -102,11 +102,24 @@ void pool_send_code(struct pool *self, struct hand *hand, uint64_t code)
     message_destroy(&m);
 }
 
+/* Asks the worker to end the jobs that wait, which no interrupt reaches. */
+static void kill_waiting(struct pool *self, struct hand *hand)
+{
+    struct message *m = message_new(MAIL_KILL);
+    if (!m)
+        return; /* it is left to itself later */
+    message_header(m)->to = address_make(0, worker_box(hand->worker), 0);
+    pool_post(self, &m);
+}
+
 void pool_interrupt_workers(struct pool *self)
 {
-    for (int i = 0; i < self->hand_count; i++)
-        if (self->hands[i].worker)
-            worker_interrupt(self->hands[i].worker, 0);
+    for (int i = 0; i < self->hand_count; i++) {
+        if (!self->hands[i].worker)
+            continue;
+        worker_interrupt(self->hands[i].worker, 0);
+        kill_waiting(self, &self->hands[i]);
+    }
 }
 
 void pool_abandon_workers(struct pool *self, double now)

@@ -15,6 +15,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <sys/eventfd.h>
 
 #include "troupe.h"
 
@@ -40,9 +41,27 @@ static struct {
 
 static _Atomic uint32_t bells[BOX_COUNT];
 
+/* Beside the bells: 0 for none, else the eventfd plus 1. */
+static _Atomic int eventfds[BOX_COUNT];
+static pthread_mutex_t eventfd_lock = PTHREAD_MUTEX_INITIALIZER;
+
 void box_ring(uint16_t box)
 {
     atomic_fetch_add_explicit(&bells[box], 1, memory_order_release);
+    if (atomic_load_explicit(&eventfds[box], memory_order_acquire) == 0)
+        return;
+    pthread_mutex_lock(&eventfd_lock); /* it is not closed meanwhile */
+    int fd = atomic_load(&eventfds[box]) - 1;
+    if (fd >= 0)
+        eventfd_write(fd, 1);
+    pthread_mutex_unlock(&eventfd_lock);
+}
+
+void box_set_eventfd(uint16_t box, int eventfd)
+{
+    pthread_mutex_lock(&eventfd_lock);
+    atomic_store(&eventfds[box], eventfd + 1);
+    pthread_mutex_unlock(&eventfd_lock);
 }
 
 uint32_t box_bell(uint16_t box)

@@ -25,6 +25,9 @@ void box_release(uint16_t box);
 /* Wakes whoever watches the box's bell. */
 void box_ring(uint16_t box);
 
+/* From now on box_ring also makes this eventfd readable; -1: no more. */
+void box_set_eventfd(uint16_t box, int eventfd);
+
 /* Changes whenever the box was rung. */
 uint32_t box_bell(uint16_t box);
 

@@ -205,6 +205,31 @@ int vm_call(struct vm *self, int nargs, int nresults)
     return status;
 }
 
+struct protected {
+    int (*f)(lua_State *L, void *context);
+    void *context;
+    int status;
+};
+
+/* Lua: (protected as pointer) */
+static int call_protected(lua_State *L)
+{
+    struct protected *p = lua_touserdata(L, 1);
+    p->status = p->f(L, p->context);
+    return 0;
+}
+
+int vm_protect(struct vm *self, int (*f)(lua_State *L, void *context), void *context)
+{
+    struct protected p = { f, context, TROUPE_ENOMEM };
+    lua_pushcfunction(self->L, call_protected);
+    lua_pushlightuserdata(self->L, &p);
+    if (lua_pcall(self->L, 1, 0, 0) == LUA_OK)
+        return p.status;
+    lua_pop(self->L, 1);
+    return TROUPE_ENOMEM;
+}
+
 int vm_resume(struct vm *self, lua_State *co, lua_State *from, int nargs, int *nresults)
 {
     if (!self)

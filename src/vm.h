@@ -43,6 +43,9 @@ size_t vm_memory(const struct vm *self);
  * Error values that are neither strings nor have __tostring become "(error object is a TYPE value)". */
 int vm_call(struct vm *self, int nargs, int nresults);
 
+/* f(L, context) under a pcall; its status, or TROUPE_ENOMEM when it raised. */
+int vm_protect(struct vm *self, int (*f)(lua_State *L, void *context), void *context);
+
 /* lua_resume, tracked. `self` may be NULL: a host's state, plainly resumed. */
 int vm_resume(struct vm *self, lua_State *co, lua_State *from, int nargs, int *nresults);
 

@@ -1,17 +1,13 @@
 /* vm_job.c - jobs in a vm.
  *
- *     letter --run--> running --returned or raised--> letter (outcome)
- *                     running --park--> parked --wake--> woken --resume--> running
+ *     letter --run--> a task of call_body or batch_body --its end--> letter (outcome)
  *
- * A job's coroutine starts in call_body or batch_body (vm_batch.c), which decode the letter inside the coroutine: bad
- * bytes and a lack of memory are then the job's own failure. A coroutine whose job returned serves the next one;
- * after an error it is closed, and a new one made when needed.
+ * The body decodes the letter inside the task: bad bytes and a lack of memory are then the job's own failure.
  *
  * Invariants:
- *  1. a vm_job is idle (it has a finished coroutine and no letter) or live (it has begun and owns its letter);
- *  2. its coroutine is anchored in the registry under the vm_job's address, for as long as the vm_job exists;
- *  3. `woken` lists parked jobs whose wait is over, each once; `parked` lists all parked ones;
- *  4. turning a letter into an outcome cannot fail: an error that has no room becomes one that has.
+ *  1. a job's letter is its task's owner, from vm_jobs_run until the outcome is handed on;
+ *  2. turning a letter into an outcome cannot fail: an error that has no room becomes one that has;
+ *  3. every letter taken is handed on as an outcome once, also when its task is killed.
  */
 #include "vm_job.h"
 
@@ -23,105 +19,32 @@
 #include "value.h"
 #include "vm_batch.h"
 #include "vm_code.h"
-
-struct vm_job {
-    struct vm_jobs *jobs;
-    struct message *letter;
-    lua_State *co;
-    struct vm_job *next; /* idle, or woken */
-    struct vm_job *above, *below; /* all live and idle ones of the vm */
-    struct vm_job *outer; /* the one that runs it while it waits on the C stack */
-    bool parked;
-};
+#include "vm_task.h"
 
 struct vm_jobs {
     struct vm *vm;
     lua_State *L;
-    struct vm_job *all;
-    struct vm_job *idle;
-    struct vm_job *woken, *last_woken;
-    struct vm_job *current; /* innermost running */
+    struct vm_tasks *tasks;
+    vm_job_outcome *outcome;
+    vm_job_parked *parked;
+    void *owner;
+    unsigned count; /* begun and not ended */
 };
 
-/* Registry: the struct vm_jobs of the state. */
-static const char jobs_key;
-
-int vm_jobs_new(struct vm_jobs **out, struct vm *vm)
+struct vm_jobs *vm_jobs_new(struct vm *vm, struct vm_tasks *tasks, vm_job_outcome *outcome, vm_job_parked *parked, void *owner)
 {
-    struct vm_jobs *self = calloc(1, sizeof *self);
+    struct vm_jobs *self = malloc(sizeof *self);
     if (!self)
-        return TROUPE_ENOMEM;
-    self->vm = vm;
-    self->L = vm_state(vm);
-    *out = self;
-    return 0;
-}
-
-static void job_free(struct vm_job *job)
-{
-    struct vm_jobs *jobs = job->jobs;
-    if (job->below)
-        job->below->above = job->above;
-    if (job->above)
-        job->above->below = job->below;
-    else
-        jobs->all = job->below;
-    lua_pushnil(jobs->L);
-    lua_rawsetp(jobs->L, LUA_REGISTRYINDEX, job);
-    message_destroy(&job->letter);
-    free(job);
+        return NULL;
+    *self = (struct vm_jobs){.vm = vm, .L = vm_state(vm), .tasks = tasks, .outcome = outcome, .parked = parked, .owner = owner};
+    vm_tasks_set_host(tasks, self);
+    return self;
 }
 
 void vm_jobs_destroy(struct vm_jobs **jobs)
 {
-    struct vm_jobs *self = *jobs;
+    free(*jobs);
     *jobs = NULL;
-    if (!self)
-        return;
-    while (self->all) {
-        vm_reset(self->vm, self->all->co);
-        job_free(self->all);
-    }
-    free(self);
-}
-
-/* Lua: anchors a new coroutine under the job. */
-static int anchor_coroutine(lua_State *L)
-{
-    struct vm_job *job = lua_touserdata(L, 1);
-    lua_State *co = lua_newthread(L);
-    lua_rawsetp(L, LUA_REGISTRYINDEX, job);
-    job->co = co;
-    return 0;
-}
-
-static struct vm_job *job_new(struct vm_jobs *self)
-{
-    struct vm_job *job = calloc(1, sizeof *job);
-    if (!job)
-        return NULL;
-    job->jobs = self;
-    lua_pushcfunction(self->L, anchor_coroutine);
-    lua_pushlightuserdata(self->L, job);
-    if (lua_pcall(self->L, 1, 0, 0)) {
-        lua_pop(self->L, 1);
-        free(job);
-        return NULL;
-    }
-    job->below = self->all;
-    if (self->all)
-        self->all->above = job;
-    self->all = job;
-    return job;
-}
-
-static struct vm_job *job_take(struct vm_jobs *self)
-{
-    struct vm_job *job = self->idle;
-    if (!job)
-        return job_new(self);
-    self->idle = job->next;
-    return job;
 }
 
 void vm_job_fail_plainly(struct message *letter, const char *text)
@@ -176,40 +99,38 @@ static void fail_with(struct vm_jobs *self, struct message *letter)
 }
 
 /* The coroutine raised: error value and traceback become the outcome. */
-static void outcome_raised(struct vm_job *job)
+static void outcome_raised(struct vm_jobs *self, struct message *letter, lua_State *co)
 {
-    struct vm_jobs *self = job->jobs;
     int top = lua_gettop(self->L);
     lua_pushcfunction(self->L, describe);
-    lua_pushlightuserdata(self->L, job->co);
+    lua_pushlightuserdata(self->L, co);
     if (lua_pcall(self->L, 1, 2, 0) == LUA_OK)
-        fail_with(self, job->letter);
+        fail_with(self, letter);
     else
-        vm_job_fail_plainly(job->letter, "not enough memory");
+        vm_job_fail_plainly(letter, "not enough memory");
     lua_settop(self->L, top);
 }
 
-static void outcome_returned(struct vm_job *job, int count)
+static void outcome_returned(struct vm_jobs *self, struct message *letter, lua_State *co, int count)
 {
     static const struct value_mode mode;
-    lua_State *co = job->co;
     int last = lua_gettop(co), first = last - count + 1;
-    message_clear_body(job->letter);
+    message_clear_body(letter);
     if (!lua_checkstack(co, 8)) { /* results came without the room to look at them */
-        vm_job_fail_plainly(job->letter, "not enough memory");
+        vm_job_fail_plainly(letter, "not enough memory");
         return;
     }
-    if (value_encode(co, first, last, "result", &mode, &job->letter->bytes) == 0)
+    if (value_encode(co, first, last, "result", &mode, &letter->bytes) == 0)
         return;
-    if (message_header(job->letter)->flags & FLAG_BATCH) {
+    if (message_header(letter)->flags & FLAG_BATCH) {
         lua_pop(co, 1);
         vm_batch_sift(co, first);
-        if (value_encode(co, first, lua_gettop(co), "result", &mode, &job->letter->bytes) == 0)
+        if (value_encode(co, first, lua_gettop(co), "result", &mode, &letter->bytes) == 0)
             return;
     }
-    lua_xmove(co, job->jobs->L, 1);
-    lua_pushnil(job->jobs->L);
-    fail_with(job->jobs, job->letter);
+    lua_xmove(co, self->L, 1);
+    lua_pushnil(self->L);
+    fail_with(self, letter);
 }
 
 static int push_arguments(lua_State *L, const struct message *letter)
@@ -241,103 +162,54 @@ static int call_returned(lua_State *L, int status, lua_KContext context)
     return lua_gettop(L);
 }
 
-/* Lua: (job as pointer) -> the results of its call */
+/* Lua: (letter as pointer) -> the results of its call */
 static int call_body(lua_State *L)
 {
-    struct vm_job *job = lua_touserdata(L, 1);
+    const struct message *letter = lua_touserdata(L, 1);
     lua_settop(L, 0);
-    int count = vm_job_push_call(L, job->letter);
+    int count = vm_job_push_call(L, letter);
     lua_callk(L, count, LUA_MULTRET, 0, call_returned);
     return lua_gettop(L);
 }
 
-/* Runs the job until it ends or parks. The letter comes back with the end. */
-static void go_on(struct vm_job *job, int arguments, struct message **letter)
+static void job_ended(struct vm_task *task, int status, int count)
 {
-    struct vm_jobs *self = job->jobs;
-    int count = 0;
-    job->outer = self->current;
-    self->current = job;
-    vm_set_target(self->vm, message_header(job->letter)->id);
-    lua_State *from = job->outer ? job->outer->co : self->L;
-    int status = vm_resume(self->vm, job->co, from, arguments, &count);
-    self->current = job->outer;
-    vm_set_target(self->vm, job->outer ? message_header(job->outer->letter)->id : 0);
-    if (status == LUA_YIELD && job->parked)
-        return;
-    if (status == LUA_YIELD)
-        vm_job_fail_plainly(job->letter, "attempt to yield from outside a coroutine");
-    else if (status == LUA_OK)
-        outcome_returned(job, count);
+    struct vm_jobs *self = vm_tasks_host(vm_task_scheduler(task));
+    struct message *letter = vm_task_owner(task);
+    if (status == LUA_OK)
+        outcome_returned(self, letter, vm_task_coroutine(task), count);
+    else if (status == VM_TASK_KILLED)
+        vm_job_fail_plainly(letter, "killed");
     else
-        outcome_raised(job);
-    *letter = job->letter;
-    job->letter = NULL;
-    if (status == LUA_OK) {
-        lua_settop(job->co, 0);
-        job->next = self->idle;
-        self->idle = job;
-    } else {
-        vm_reset(self->vm, job->co);
-        job_free(job);
-    }
+        outcome_raised(self, letter, vm_task_coroutine(task));
+    self->count--;
+    self->outcome(self->owner, &letter);
+}
+
+unsigned vm_jobs_count(const struct vm_jobs *self)
+{
+    return self->count;
 }
 
 void vm_jobs_run(struct vm_jobs *self, struct message **letter)
 {
-    struct vm_job *job = job_take(self);
-    if (!job) {
-        vm_job_fail_plainly(*letter, "not enough memory");
+    struct message *m = *letter;
+    struct vm_task *task = vm_task_new(self->tasks, job_ended, m);
+    *letter = NULL;
+    if (!task) {
+        vm_job_fail_plainly(m, "not enough memory");
+        self->outcome(self->owner, &m);
         return;
     }
-    job->letter = *letter;
-    *letter = NULL;
-    bool batch = message_header(job->letter)->flags & FLAG_BATCH;
-    lua_pushcfunction(job->co, batch ? vm_batch_body : call_body);
-    lua_pushlightuserdata(job->co, batch ? (void *)job->letter : (void *)job);
-    go_on(job, 1, letter);
-}
-
-void vm_jobs_resume(struct vm_jobs *self, struct vm_job *job, struct message **letter)
-{
-    (void)self;
-    job->parked = false;
-    *letter = NULL;
-    go_on(job, 0, letter);
-}
-
-struct vm_job *vm_job_running(lua_State *L)
-{
-    lua_rawgetp(L, LUA_REGISTRYINDEX, &jobs_key);
-    const struct vm_jobs *self = lua_touserdata(L, -1);
-    lua_pop(L, 1);
-    struct vm_job *job = self ? self->current : NULL;
-    return job && job->co == L && lua_isyieldable(L) ? job : NULL;
-}
-
-int vm_job_park(struct vm_job *job, lua_State *L, lua_KContext context, lua_KFunction k)
-{
-    job->parked = true;
-    return lua_yieldk(L, 0, context, k);
-}
-
-void vm_job_wake(struct vm_job *job)
-{
-    struct vm_jobs *self = job->jobs;
-    job->next = NULL;
-    if (self->woken)
-        self->last_woken->next = job;
-    else
-        self->woken = job;
-    self->last_woken = job;
-}
-
-struct vm_job *vm_jobs_next_woken(struct vm_jobs *self)
-{
-    struct vm_job *job = self->woken;
-    if (job)
-        self->woken = job->next;
-    return job;
+    self->count++;
+    lua_State *co = vm_task_coroutine(task);
+    uint64_t id = vm_task_id(task);
+    vm_task_set_target(task, message_header(m)->id);
+    lua_pushcfunction(co, message_header(m)->flags & FLAG_BATCH ? vm_batch_body : call_body);
+    lua_pushlightuserdata(co, m);
+    vm_task_start(task, 1);
+    if (vm_task_find(self->tasks, id) == task)
+        self->parked(self->owner, m);
 }
 
 /* Lua: (hash as pointer to it, code, size) */
@@ -355,33 +227,6 @@ int vm_jobs_learn(struct vm_jobs *self, uint64_t hash, const void *code, size_t 
     lua_pushlightuserdata(self->L, (void *)code);
     lua_pushinteger(self->L, (lua_Integer)size);
     int rc = lua_pcall(self->L, 3, 0, 0);
-    if (rc)
-        lua_pop(self->L, 1);
-    return rc ? TROUPE_ENOMEM : 0;
-}
-
-struct attachment {
-    struct vm_jobs *jobs;
-    void (*hook)(lua_State *L, struct ear *ear);
-    struct ear *ear;
-};
-
-/* Lua: (attachment as pointer) */
-static int attach(lua_State *L)
-{
-    const struct attachment *a = lua_touserdata(L, 1);
-    lua_pushlightuserdata(L, a->jobs);
-    lua_rawsetp(L, LUA_REGISTRYINDEX, &jobs_key);
-    a->hook(L, a->ear);
-    return 0;
-}
-
-int vm_jobs_attach(struct vm_jobs *self, void (*hook)(lua_State *L, struct ear *ear), struct ear *ear)
-{
-    struct attachment a = {self, hook, ear};
-    lua_pushcfunction(self->L, attach);
-    lua_pushlightuserdata(self->L, &a);
-    int rc = lua_pcall(self->L, 1, 0, 0);
     if (rc)
         lua_pop(self->L, 1);
     return rc ? TROUPE_ENOMEM : 0;

@@ -17,18 +17,23 @@
 
 #include "thread.h"
 #include "vm_state.h"
+#include "vm_task.h"
 
-/* Moves `count` values to co and runs it on. The number of results, on L; or -1, with the error value on
- * L. */
+/* Moves `count` values to co and runs it on. The number of results, on L; -1, with the error value on L; or
+ * VM_TASK_PASS: a task parks in there, its resume passes. */
 static int resume(lua_State *L, lua_State *co, int count)
 {
+    struct vm_tasks *tasks = vm_tasks_of(L);
     int results;
     if (!lua_checkstack(co, count)) {
         lua_pushliteral(L, "too many arguments to resume");
         return -1;
     }
     lua_xmove(L, co, count);
-    int status = vm_resume(vm_of(L), co, L, count, &results);
+    int status = tasks ? vm_task_resume_inner(tasks, L, co, count, &results)
+                       : vm_resume(vm_of(L), co, L, count, &results);
+    if (status == VM_TASK_PASS)
+        return status;
     if (status != LUA_OK && status != LUA_YIELD) {
         lua_xmove(co, L, 1);
         return -1;
@@ -49,10 +54,21 @@ static lua_State *check_coroutine(lua_State *L)
     return co;
 }
 
+static int coroutine_resume(lua_State *L);
+
+static int resume_on(lua_State *L, int status, lua_KContext context)
+{
+    (void)status;
+    (void)context;
+    return coroutine_resume(L);
+}
+
 static int coroutine_resume(lua_State *L)
 {
     lua_State *co = check_coroutine(L);
     int results = resume(L, co, lua_gettop(L) - 1);
+    if (results == VM_TASK_PASS)
+        return lua_yieldk(L, 0, 0, resume_on);
     int values = results < 0 ? 1 : results;
     lua_pushboolean(L, results >= 0);
     lua_insert(L, -(values + 1));
@@ -75,10 +91,21 @@ static int raise_wrapped(lua_State *L, lua_State *co)
     return lua_error(L);
 }
 
+static int run_wrapped(lua_State *L);
+
+static int run_wrapped_on(lua_State *L, int status, lua_KContext context)
+{
+    (void)status;
+    (void)context;
+    return run_wrapped(L);
+}
+
 static int run_wrapped(lua_State *L)
 {
     lua_State *co = lua_tothread(L, lua_upvalueindex(1));
     int results = resume(L, co, lua_gettop(L));
+    if (results == VM_TASK_PASS)
+        return lua_yieldk(L, 0, 0, run_wrapped_on);
     return results < 0 ? raise_wrapped(L, co) : results;
 }
 
@@ -200,18 +227,23 @@ static void replace(lua_State *L, const char *library, const luaL_Reg *functions
     lua_pop(L, 1);
 }
 
-void vm_track_libraries(lua_State *L)
+void vm_track_coroutines(lua_State *L)
 {
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
     static const luaL_Reg coroutine[] = {
         { "close", coroutine_close },
         { "resume", coroutine_resume },
         { "wrap", coroutine_wrap },
         { NULL, NULL },
     };
+    replace(L, LUA_COLIBNAME, coroutine);
+}
+
+void vm_track_libraries(lua_State *L)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
     static const luaL_Reg os[] = { { "exit", os_exit }, { NULL, NULL } };
     pthread_once(&once, watch_exit);
-    replace(L, LUA_COLIBNAME, coroutine);
+    vm_track_coroutines(L);
     replace(L, LUA_OSLIBNAME, os);
     wrap(L, LUA_OSLIBNAME, "execute", os_execute);
     wrap(L, LUA_IOLIBNAME, "popen", io_popen);

@@ -46,6 +46,9 @@ void vm_leave(struct vm *self, struct vm_track track);
  * once. Raises memory errors. */
 void vm_track_libraries(lua_State *L);
 
+/* The part of it that a host's state gets too, once it has tasks: coroutine.resume, wrap and close. */
+void vm_track_coroutines(lua_State *L);
+
 /* lua_WarnFunction; ud is the vm. Lua's own behaviour: off, until "@on". */
 void vm_warn(void *ud, const char *message, int continues);
 

@@ -21,10 +21,12 @@
 #include "address.h"
 #include "clock.h"
 #include "ear.h"
+#include "loop.h"
 #include "mailbox.h"
 #include "thread.h"
 #include "troupe.h"
 #include "vm_job.h"
+#include "vm_task.h"
 
 struct worker {
     struct worker_options options;
@@ -32,7 +34,9 @@ struct worker {
     struct ear *ear;
     uint16_t box;
     struct thread *thread;
+    struct loop *loop;
     struct vm_jobs *jobs;
+    struct message *put_off, *last_put_off;
     bool stopping;
     char name[16];
     atomic_int holders;
@@ -76,27 +80,54 @@ static void tell(struct worker *self, enum message_kind kind, struct message *le
     post_to_node(self, &letter, kind);
 }
 
-static void run(struct worker *self, struct message **letter)
-{
-    double start = clock_now();
-    vm_jobs_run(self->jobs, letter);
-    if (*letter) {
-        message_header(*letter)->u.seconds = clock_now() - start;
-        post_to_node(self, letter, MAIL_DONE);
-    }
-}
-
-static void resume_woken(void *owner)
+/* A job's outcome: its letter goes back, with the seconds its run took. */
+static void post_outcome(void *owner, struct message **letter)
 {
     struct worker *self = owner;
-    struct vm_job *job;
-    while ((job = vm_jobs_next_woken(self->jobs))) {
-        struct message *letter;
-        vm_jobs_resume(self->jobs, job, &letter);
-        if (letter) {
-            message_header(letter)->u.seconds = 0; /* mostly waiting: says nothing about the next */
-            post_to_node(self, &letter, MAIL_DONE);
-        }
+    struct header *h = message_header(*letter);
+    h->u.seconds = clock_now() - h->u.seconds;
+    post_to_node(self, letter, MAIL_DONE);
+}
+
+/* A job waits: the node may send others meanwhile. */
+static void post_parked(void *owner, const struct message *letter)
+{
+    struct worker *self = owner;
+    const struct header *of = message_header(letter);
+    struct message *m = message_new(MAIL_PARKED);
+    if (!m)
+        return; /* the worker looks busy until the job ends */
+    struct header *h = message_header(m);
+    h->pool = of->pool;
+    h->id = of->id;
+    h->worker = of->worker;
+    post_to_node(self, &m, MAIL_PARKED);
+}
+
+static void run(struct worker *self, struct message **letter)
+{
+    message_header(*letter)->u.seconds = clock_now();
+    vm_jobs_run(self->jobs, letter);
+}
+
+/* A letter that comes while a job blocks the vm waits until it no longer does. */
+static void put_off(struct worker *self, struct message **letter)
+{
+    (*letter)->next = NULL;
+    if (self->put_off)
+        self->last_put_off->next = *letter;
+    else
+        self->put_off = *letter;
+    self->last_put_off = *letter;
+    *letter = NULL;
+}
+
+static void run_put_off(struct worker *self)
+{
+    while (self->put_off) {
+        struct message *m = self->put_off;
+        self->put_off = m->next;
+        run(self, &m);
     }
 }
 
@@ -106,15 +137,22 @@ static void handle(void *owner, struct message **letter, void *context)
     (void)context;
     switch (message_header(*letter)->kind) {
     case MAIL_RUN:
-        run(self, letter);
+        if (loop_is_blocked(self->loop))
+            put_off(self, letter);
+        else
+            run(self, letter);
         break;
     case MAIL_CODE:
         vm_jobs_learn(self->jobs, message_header(*letter)->code, message_body(*letter), message_body_size(*letter));
+        break;
+    case MAIL_KILL:
+        vm_tasks_kill_all(loop_tasks(self->loop));
         break;
     case MAIL_STOP:
         self->stopping = true;
         break;
     default:
+        self->options.hooks->other(letter, context);
         break;
     }
 }
@@ -126,14 +164,33 @@ static void publish_vm(struct worker *self, struct vm *vm)
     pthread_mutex_unlock(&self->lock);
 }
 
-/* The vm with its jobs, its ear and its init; the error outcome in *letter when one of them fails. */
+struct furnishing {
+    struct worker *worker;
+    struct vm *vm;
+};
+
+/* Lua: (furnishing as pointer) the vm's loop and jobs, and the floor above is told of the loop. */
+static int furnish(struct lua_State *L, void *context)
+{
+    const struct furnishing *f = context;
+    struct worker *self = f->worker;
+    self->loop = loop_new(L, self->ear);
+    if (self->loop)
+        self->jobs = vm_jobs_new(f->vm, loop_tasks(self->loop), post_outcome, post_parked, self);
+    if (!self->jobs)
+        return TROUPE_ENOMEM;
+    self->options.hooks->attach(L, self->loop);
+    return 0;
+}
+
+/* The vm with its jobs, its loop and its init; the error outcome in *letter when the init fails. */
 static int come_up(struct worker *self, struct vm **vm, struct message **letter)
 {
     int rc = vm_new(vm, &self->options.vm);
-    if (rc == 0)
-        rc = vm_jobs_new(&self->jobs, *vm);
-    if (rc == 0)
-        rc = vm_jobs_attach(self->jobs, self->options.attach, self->ear);
+    if (rc)
+        return rc;
+    struct furnishing f = {self, *vm};
+    rc = vm_protect(*vm, furnish, &f);
     if (rc)
         return rc;
     publish_vm(self, *vm);
@@ -147,6 +204,14 @@ static int come_up(struct worker *self, struct vm **vm, struct message **letter)
     return rc;
 }
 
+static void serve(struct worker *self)
+{
+    while (!self->stopping || vm_jobs_count(self->jobs) > 0) {
+        run_put_off(self);
+        loop_turn(self->loop, -1, true);
+    }
+}
+
 static void worker_main(void *arg)
 {
     struct worker *self = arg;
@@ -155,12 +220,13 @@ static void worker_main(void *arg)
     bool failed = come_up(self, &vm, &error) != 0;
     if (!failed) {
         tell(self, MAIL_UP, NULL);
-        while (!self->stopping)
-            ear_turn(self->ear, -1, true, vm_state(vm));
+        serve(self);
     }
     publish_vm(self, NULL);
+    loop_destroy(&self->loop);
     vm_jobs_destroy(&self->jobs);
     vm_destroy(&vm);
+    message_destroy_list(&self->put_off);
     if (failed && !error && (error = message_new(MAIL_DOWN)))
         vm_job_fail_plainly(error, "the worker's vm could not be opened: not enough memory");
     tell(self, MAIL_DOWN, error);
@@ -184,7 +250,6 @@ int worker_start(struct worker **out, const struct worker_options *options)
     rc = ear_open(&self->ear, handle, self);
     if (rc)
         goto fail;
-    ear_after_each(self->ear, resume_woken);
     mailbox_set_single(ear_mailbox(self->ear));
     self->box = mailbox_box(ear_mailbox(self->ear));
     rc = thread_start(&self->thread, self->name, worker_main, self);

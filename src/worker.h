@@ -9,9 +9,16 @@
 
 #include "vm.h"
 
-struct ear;
+struct loop;
 struct message;
 struct worker;
+
+/* What the floor above puts into a worker's vm. */
+struct worker_hooks {
+    int (*open)(lua_State *L);                            /* vm_options.open */
+    void (*attach)(lua_State *L, struct loop *loop);      /* tells the vm of its loop; run under a pcall */
+    void (*other)(struct message **letter, void *L);      /* letters that are no worker's matter */
+};
 
 struct worker_options {
     const char *name; /* of the thread */
@@ -19,7 +26,7 @@ struct worker_options {
     uint32_t number;            /* the dispatcher's; travels in MAIL_UP and MAIL_DOWN */
     const struct message *init; /* its body is a call to make before the first job; NULL: none. Copied */
     struct vm_options vm;       /* its strings stay the caller's and live as long as the worker */
-    void (*attach)(lua_State *L, struct ear *ear); /* the floor above: tells the vm of its ear; run under a pcall */
+    const struct worker_hooks *hooks;
 };
 
 /* Opens the worker's box and starts its thread, which posts MAIL_UP or MAIL_DOWN to the node. 0 or a status. */

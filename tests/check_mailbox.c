@@ -39,7 +39,7 @@ static uint64_t next_id(struct mailbox *box)
 {
     struct message *m;
     while (!(m = mailbox_take(box)))
-        ck_assert_int_eq(mailbox_wait(box, 30, true), 0);
+        ck_assert_int_eq(mailbox_wait(box, 30, true, -1), 0);
     uint64_t id = message_header(m)->id;
     message_destroy(&m);
     return id;
@@ -52,7 +52,7 @@ START_TEST(a_letter_to_another_box_arrives_with_its_body)
     for (int i = 0; i < 1000; i++)
         ck_assert_int_eq(buffer_append(&m->bytes, "0123456789", 10), 0);
     ck_assert_int_eq(mailbox_post(a, &m), 0);
-    ck_assert_int_eq(mailbox_wait(b, 30, false), 0);
+    ck_assert_int_eq(mailbox_wait(b, 30, false, -1), 0);
     m = mailbox_take(b);
     ck_assert_ptr_nonnull(m);
     ck_assert_uint_eq(message_header(m)->id, 7);
@@ -81,9 +81,9 @@ START_TEST(waiting_at_an_empty_box_times_out_and_not_early)
     struct mailbox *a = opened();
     ck_assert_ptr_null(mailbox_take(a));
     double start = clock_now();
-    ck_assert_int_eq(mailbox_wait(a, 0.02, true), TROUPE_ETIMEDOUT);
+    ck_assert_int_eq(mailbox_wait(a, 0.02, true, -1), TROUPE_ETIMEDOUT);
     ck_assert(clock_now() - start >= 0.02);
-    ck_assert_int_eq(mailbox_wait(a, 0, false), TROUPE_ETIMEDOUT);
+    ck_assert_int_eq(mailbox_wait(a, 0, false, -1), TROUPE_ETIMEDOUT);
     mailbox_close(&a);
 }
 END_TEST
@@ -236,7 +236,7 @@ static void *echo(void *arg)
     for (;;) {
         struct message *m = mailbox_take(own);
         if (!m) {
-            mailbox_wait(own, 30, false);
+            mailbox_wait(own, 30, false, -1);
             continue;
         }
         struct header *h = message_header(m);

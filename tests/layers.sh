@@ -24,6 +24,7 @@ cat >"$work/floors" <<'EOT'
 1 dispatcher
 1 ear
 1 interrupt
+1 loop
 1 mailbox
 1 process
 1 registry

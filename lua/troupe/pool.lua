@@ -2,6 +2,7 @@
 --
 -- require "troupe".pool{...} makes one. doc: README.md, "Pools".
 
+require "troupe"
 local core = require "troupe.core"
 local options = require "troupe.options"
 
@@ -363,7 +364,7 @@ local shutdown_options = { timeout = "seconds", soon = "boolean" }
 -- @return true; false when the timeout passed with some still running
 function Pool.shutdown(self, opts)
   opts = options.check(opts, shutdown_options, "shutdown", 2)
-  return core.shutdown(self, opts.soon, opts.timeout)
+  return core.shutdown(self, opts.soon, opts.timeout) or false
 end
 
 --- Cancels a job that has not begun, or without one all of them.

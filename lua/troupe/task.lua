@@ -1,0 +1,261 @@
+-- task.lua - tasks: many waits in one vm. What every call needs is in C (src/lua_task.c).
+--
+-- 1. joiners[id], ends[id] and tls[id] exist only for live tasks.
+-- 2. outcomes keeps what tasks left behind that nobody had joined yet: the KEPT latest; older ones are forgotten.
+
+require "troupe"
+local core = require "troupe.core"
+local task_core = require "troupe.task.core"
+
+local error, io, math, pairs, select, setmetatable, table, tostring, type =
+  error, io, math, pairs, select, setmetatable, table, tostring, type
+
+local M = {
+  spawn = task_core.spawn, sleep = task_core.sleep, wait = task_core.wait, running = task_core.running,
+  notify = task_core.notify, kill = task_core.kill, fd = task_core.fd, next_deadline = task_core.next_deadline,
+  TIMEOUT = task_core.TIMEOUT,
+}
+
+local KEPT = 65536
+
+local joiners, ends, tls = {}, {}, {}
+local outcomes, kept, oldest, newest = {}, {}, 1, 0
+
+local function keep(id, outcome)
+  outcomes[id] = outcome
+  newest = newest + 1
+  kept[newest] = id
+  if newest - oldest >= KEPT then
+    outcomes[kept[oldest]] = nil
+    kept[oldest] = nil
+    oldest = oldest + 1
+  end
+end
+
+-- Says once that a task failed. The record goes to stderr in one piece.
+local function report(id, err, traceback)
+  local text = type(err) == "string" and err or tostring(err)
+  io.stderr:write(("troupe: task %d failed: %s\n%s\n"):format(id, text, traceback or ""))
+end
+
+-- A task has ended with something that matters: results, an error, or somebody interested.
+task_core.on_end(function(id, ok, ...)
+  local waiting, after = joiners[id], ends[id]
+  joiners[id], ends[id], tls[id] = nil, nil, nil
+  if not ok and select("#", ...) == 2 then report(id, ...) end
+  if not ok then keep(id, table.pack(false, (...)))
+  elseif select("#", ...) > 0 or waiting then keep(id, table.pack(true, ...)) end
+  if after then
+    for key, release in pairs(after) do release(key, id) end
+  end
+  if waiting then
+    for i = 1, #waiting do task_core.resume(waiting[i]) end
+  end
+end)
+
+local function check_id(id, what)
+  if math.type(id) ~= "integer" then error(("%s: integer id expected, got %s"):format(what, type(id)), 3) end
+end
+
+local function check_seconds(seconds, what)
+  if seconds ~= nil and (type(seconds) ~= "number" or seconds < 0) then
+    error(("%s: number of seconds of at least 0 expected, got %s"):format(what, tostring(seconds)), 3)
+  end
+end
+
+-- Waits until done() is true or the seconds have passed: true or false. In a task, enroll(id) says whom
+-- task_core.resume is to be called for; elsewhere the loop turns, and done is asked after each turn.
+local function wait_for(done, seconds, enroll)
+  local deadline = seconds and core.now() + seconds
+  while not done() do
+    local left = deadline and math.max(0, deadline - core.now())
+    if left == 0 then return false end
+    if task_core.may_park() then
+      enroll(task_core.running())
+      task_core.suspend(left)
+    else
+      task_core.turn(left)
+    end
+  end
+  return true
+end
+
+--- Waits for a task's end.
+-- @param id      integer, as spawn gave it
+-- @param seconds number, at most so long; nil: for ever
+-- @return true, results...; false, error; nil, "timeout"
+function M.join(id, seconds)
+  check_id(id, "join")
+  check_seconds(seconds, "join")
+  if id == task_core.running() then error("join: a task cannot join itself", 2) end
+  if task_core.alive(id) then
+    local waiting = joiners[id]
+    if not waiting then
+      waiting = {}
+      joiners[id] = waiting
+      task_core.watch_end(id)
+    end
+    local enrolled
+    local ended = wait_for(function() return not task_core.alive(id) end, seconds, function(me)
+      if not enrolled then waiting[#waiting + 1] = me end
+      enrolled = true
+    end)
+    if not ended then return nil, "timeout" end
+  end
+  local outcome = outcomes[id]
+  if not outcome then return true end
+  return table.unpack(outcome, 1, outcome.n)
+end
+
+--- Returns what fn(...) returns once that is true; asks after each turn in which the vm has run something.
+function M.wait_until(fn, ...)
+  local results = table.pack(fn(...))
+  while not results[1] do
+    if task_core.may_park() then task_core.idle() else task_core.turn() end
+    results = table.pack(fn(...))
+  end
+  return table.unpack(results, 1, results.n)
+end
+
+-- The table of the running task in which a room keeps what belongs to it; gone when the task ends.
+local function of_task(room, what)
+  local id = task_core.running()
+  if not id then error(what .. ": only inside a task", 3) end
+  local own = room[id]
+  if not own then
+    own = {}
+    room[id] = own
+    task_core.watch_end(id)
+  end
+  return own
+end
+
+--- Keeps a value for the running task, under any key but nil.
+function M.tls_set(key, value) of_task(tls, "tls_set")[key] = value end
+
+--- What tls_set kept for the running task, nil when nothing.
+function M.tls_get(key)
+  local id = task_core.running()
+  local own = id and tls[id]
+  return own and own[key]
+end
+
+-- ---- critical sections
+
+local Section = {}
+Section.__index = Section
+Section.__name = "troupe.critical_section"
+
+local function pass_on(section)
+  while section.first <= section.last do
+    local id = section.queue[section.first]
+    section.queue[section.first] = nil
+    section.first = section.first + 1
+    if id and task_core.alive(id) then
+      section.holder, section.depth = id, 1
+      task_core.resume(id)
+      return
+    end
+  end
+  section.holder, section.depth = nil, 0
+end
+
+local function died_inside(section, id)
+  if section.holder == id then pass_on(section) end
+end
+
+--- Enters, when all who came before have left. The task that is inside may enter again, and leaves as often.
+-- @param seconds number, at most so long; nil: for ever
+-- @return true; nil, "timeout"
+function Section:enter(seconds)
+  check_seconds(seconds, "enter")
+  local me = task_core.running()
+  if not me then error("enter: only inside a task", 2) end
+  of_task(ends, "enter")[self] = died_inside
+  if self.holder == me then
+    self.depth = self.depth + 1
+    return true
+  end
+  if not self.holder then
+    self.holder, self.depth = me, 1
+    return true
+  end
+  self.last = self.last + 1
+  local place = self.last
+  self.queue[place] = me
+  if wait_for(function() return self.holder == me end, seconds, function() end) then return true end
+  self.queue[place] = false
+  return nil, "timeout"
+end
+
+--- Leaves; the next in line is inside then.
+function Section:leave()
+  if self.holder ~= task_core.running() or not self.holder then
+    error("leave: the running task is not inside", 2)
+  end
+  self.depth = self.depth - 1
+  if self.depth > 0 then return end
+  local own = ends[self.holder]
+  if own then own[self] = nil end
+  pass_on(self)
+end
+
+--- The id of the task inside, nil when there is none.
+function Section:owner() return self.holder end
+
+local Lock = { __close = function(lock) lock.section:leave() end }
+
+--- Enters, and leaves when the variable goes out of scope: local _ <close> = section:lock()
+function Section:lock()
+  self:enter()
+  return setmetatable({ section = self }, Lock)
+end
+
+function M.critical_section()
+  return setmetatable({ queue = {}, first = 1, last = 0, depth = 0 }, Section)
+end
+
+-- ---- driving
+
+--- Runs until every task has ended.
+-- @param fn function to start as a task first; or nil
+-- @return fn's results; its error is raised
+function M.run(fn, ...)
+  if task_core.running() then error("run: not inside a task", 2) end
+  local id, outcome
+  if fn then
+    id = task_core.spawn(function(...)
+      local own = task_core.running()
+      task_core.watch_end(own)
+      return fn(...)
+    end, ...)
+  end
+  while task_core.count() > 0 do task_core.turn() end
+  outcome = id and outcomes[id]
+  if not outcome then return end
+  if not outcome[1] then error(outcome[2], 0) end
+  return table.unpack(outcome, 2, outcome.n)
+end
+
+--- Runs what is due.
+-- @param seconds number, how long to wait for something to do; nil: not at all
+-- @return true when anything was done
+function M.poll(seconds)
+  check_seconds(seconds, "poll")
+  return task_core.turn(seconds or 0)
+end
+
+--- Calls fn(ready) in a task of its own whenever a descriptor is ready; not again before that task has ended.
+-- @param descriptor integer, or an object with getfd() or fileno()
+-- @param mode       "r", "w" or "rw"; ready says the same of what is ready
+-- @return a handle with close()
+function M.watch(descriptor, mode, fn)
+  if type(descriptor) == "table" or type(descriptor) == "userdata" then
+    local get = descriptor.getfd or descriptor.fileno
+    if not get then error("watch: integer or object with getfd() expected", 2) end
+    descriptor = get(descriptor)
+  end
+  return task_core.watch(descriptor, mode, fn)
+end
+
+return M

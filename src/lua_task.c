@@ -1,0 +1,499 @@
+/* lua_task.c - tasks: what task.lua is made of. What every call needs is here, what is rare in Lua.
+ *
+ * A task that ends without results and with nobody interested costs no call into Lua; otherwise the function given to
+ * on_end is told: on_end(id, true, results...) or on_end(id, false, error, traceback).
+ */
+#include "lua_task.h"
+
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <lauxlib.h>
+
+#include "address.h"
+#include "clock.h"
+#include "lua_loop.h"
+#include "mailbox.h"
+#include "troupe.h"
+#include "value.h"
+#include "vm_task.h"
+
+static const char on_end_key, suspended;
+
+/* A task's owner, as long as nothing but its errors and results matter, and once its end does. */
+static char plain, watched;
+
+static struct vm_tasks *tasks_of(lua_State *L)
+{
+    return loop_tasks(lua_loop(L));
+}
+
+static void tell_end(lua_State *L, struct vm_task *task, int status, int count)
+{
+    lua_State *co = vm_task_coroutine(task);
+    if (!lua_checkstack(L, count + 6) || !lua_checkstack(co, 2) || lua_rawgetp(L, LUA_REGISTRYINDEX, &on_end_key) != LUA_TFUNCTION)
+        return;
+    lua_pushinteger(L, (lua_Integer)vm_task_id(task));
+    lua_pushboolean(L, status == LUA_OK);
+    int values = count;
+    if (status == LUA_OK) {
+        lua_xmove(co, L, count);
+    } else if (status == VM_TASK_KILLED) {
+        lua_pushliteral(L, "killed");
+        values = 1;
+    } else {
+        lua_pushvalue(co, -1);
+        lua_xmove(co, L, 1);
+        luaL_traceback(L, co, NULL, 0);
+        values = 2;
+    }
+    lua_call(L, 2 + values, 0);
+}
+
+struct ending {
+    struct vm_task *task;
+    int status, count;
+};
+
+/* Lua: (ending as pointer) */
+static int tell_end_protected(lua_State *L)
+{
+    const struct ending *e = lua_touserdata(L, 1);
+    tell_end(L, e->task, e->status, e->count);
+    return 0;
+}
+
+static void task_ended(struct vm_task *task, int status, int count)
+{
+    if (vm_task_owner(task) == &plain && (status == VM_TASK_KILLED || (status == LUA_OK && count == 0)))
+        return;
+    lua_State *L = vm_tasks_state(vm_task_scheduler(task));
+    struct ending e = {task, status, count};
+    int top = lua_gettop(L);
+    lua_checkstack(L, 4);
+    lua_pushcfunction(L, tell_end_protected);
+    lua_pushlightuserdata(L, &e);
+    if (lua_pcall(L, 1, 0, 0) != LUA_OK) {
+        const char *why = lua_tostring(L, -1);
+        fprintf(stderr, "troupe: the end of a task could not be told: %s\n", why ? why : "unknown error");
+    }
+    lua_settop(L, top);
+}
+
+static struct vm_task *new_task(lua_State *L, struct vm_tasks *tasks)
+{
+    struct vm_task *task = vm_task_new(tasks, task_ended, &plain);
+    if (!task)
+        luaL_error(L, "not enough memory");
+    return task;
+}
+
+/* (function, ...) -> id */
+static int spawn(lua_State *L)
+{
+    luaL_checktype(L, 1, LUA_TFUNCTION);
+    int count = lua_gettop(L);
+    struct vm_task *task = new_task(L, tasks_of(L));
+    lua_State *co = vm_task_coroutine(task);
+    lua_Integer id = (lua_Integer)vm_task_id(task);
+    if (!lua_checkstack(co, count + 1))
+        luaL_error(L, "too many arguments");
+    lua_xmove(L, co, count);
+    vm_task_start(task, count - 1);
+    lua_pushinteger(L, id);
+    return 1;
+}
+
+static int running(lua_State *L)
+{
+    struct vm_tasks *tasks = vm_tasks_of(L);
+    struct vm_task *task = tasks ? vm_task_running(tasks) : NULL;
+    if (task)
+        lua_pushinteger(L, (lua_Integer)vm_task_id(task));
+    else
+        lua_pushnil(L);
+    return 1;
+}
+
+static bool never(const void *context)
+{
+    (void)context;
+    return false;
+}
+
+static double moment(lua_State *L, int index)
+{
+    lua_Number seconds = luaL_checknumber(L, index);
+    luaL_argcheck(L, seconds >= 0, index, "a time to wait is not negative");
+    return clock_now() + (seconds < 1e9 ? seconds : 1e9);
+}
+
+static int slept(lua_State *L, int status, lua_KContext result)
+{
+    (void)status;
+    if (result)
+        lua_pushinteger(L, 0);
+    return (int)result;
+}
+
+/* Sleeps; returns 0 to Lua when `result` is 1, nothing when it is 0. */
+static int sleep_for(lua_State *L, int result)
+{
+    double until = moment(L, 1);
+    struct vm_tasks *tasks = tasks_of(L);
+    if (vm_task_may_park(tasks, L))
+        return vm_task_park(tasks, L, NULL, 0, until, result, slept);
+    lua_loop_wait(L, never, NULL, until, result, slept);
+    return slept(L, LUA_OK, result);
+}
+
+/* (seconds) */
+static int task_sleep(lua_State *L)
+{
+    return sleep_for(L, 0);
+}
+
+/* The event and its interval are at 1 and 2, the event again at 3, then what notify passed. */
+static int waited(lua_State *L, int status, lua_KContext context)
+{
+    (void)status;
+    (void)context;
+    if (!vm_task_timed_out(vm_tasks_of(L)))
+        return lua_gettop(L) - 3;
+    lua_pushvalue(L, lua_upvalueindex(1));
+    lua_pushvalue(L, 1);
+    return 2;
+}
+
+/* (interval) -> 0; (event, interval) -> what notify passed, or TIMEOUT, event. Upvalue: TIMEOUT */
+static int task_wait(lua_State *L)
+{
+    if (lua_gettop(L) < 2)
+        return sleep_for(L, 1);
+    double until = lua_isnil(L, 2) ? -1 : moment(L, 2);
+    struct vm_tasks *tasks = tasks_of(L);
+    lua_settop(L, 2);
+    luaL_argcheck(L, until >= 0 || vm_task_may_park(tasks, L), 2, "outside a task nobody can notify: an interval expected");
+    if (vm_task_may_park(tasks, L)) {
+        lua_pushvalue(L, 1);
+        return vm_task_park(tasks, L, NULL, 1, until, 0, waited);
+    }
+    lua_loop_wait(L, never, NULL, until, 0, waited);
+    lua_pushvalue(L, lua_upvalueindex(1));
+    lua_pushvalue(L, 1);
+    return 2;
+}
+
+/* Wakes the task if it waits for the event at `event`, with the values behind it. */
+static bool notify_here(lua_State *L, struct vm_tasks *tasks, uint64_t id, int event)
+{
+    struct vm_task *task = vm_task_find(tasks, id);
+    if (!task || !vm_task_has_event(task))
+        return false;
+    luaL_checkstack(L, 2, NULL);
+    vm_task_push_event(task, L);
+    bool same = lua_rawequal(L, -1, event);
+    lua_pop(L, 1);
+    return same && vm_task_wake(task, L, lua_gettop(L) - event);
+}
+
+static bool notify_elsewhere(lua_State *L, struct ear *ear, uint64_t id)
+{
+    static const struct value_mode mode = {.unnumbered = 1};
+    struct message *m = message_new(MAIL_NOTIFY);
+    if (!m)
+        luaL_error(L, "not enough memory");
+    if (value_encode(L, 2, lua_gettop(L), "value", &mode, &m->bytes)) {
+        message_destroy(&m);
+        lua_error(L);
+    }
+    message_header(m)->to = id;
+    message_header(m)->from = ear_address(ear);
+    int rc = mailbox_post(ear_mailbox(ear), &m);
+    message_destroy(&m);
+    return rc == 0;
+}
+
+/* (id, event, ...) -> true when a task here was waiting for the event, or it is on its way to another vm */
+static int task_notify(lua_State *L)
+{
+    uint64_t id = (uint64_t)luaL_checkinteger(L, 1);
+    luaL_checkany(L, 2);
+    struct ear *ear = loop_ear(lua_loop(L));
+    bool here = address_box(id) == address_box(ear_address(ear)) && address_node(id) == 0;
+    lua_pushboolean(L, here ? notify_here(L, tasks_of(L), id, 2) : notify_elsewhere(L, ear, id));
+    return 1;
+}
+
+/* Lua: (letter as pointer) */
+static int deliver(lua_State *L)
+{
+    static const struct value_mode mode;
+    const struct message *letter = lua_touserdata(L, 1);
+    int count;
+    if (value_decode(L, message_body(letter), message_body_size(letter), &mode, &count))
+        lua_error(L);
+    if (count > 0)
+        notify_here(L, tasks_of(L), message_header(letter)->to, 2);
+    return 0;
+}
+
+void lua_task_letter(struct message **letter, void *context)
+{
+    lua_State *L = context;
+    if (message_header(*letter)->kind != MAIL_NOTIFY)
+        return;
+    int top = lua_gettop(L);
+    lua_checkstack(L, 4);
+    lua_pushcfunction(L, deliver);
+    lua_pushlightuserdata(L, *letter);
+    lua_pcall(L, 1, 0, 0); /* an event that does not fit into this vm is lost, as if nobody waited */
+    lua_settop(L, top);
+}
+
+static int resumed(lua_State *L, int status, lua_KContext context)
+{
+    (void)status;
+    (void)context;
+    lua_pushboolean(L, !vm_task_timed_out(vm_tasks_of(L)));
+    return 1;
+}
+
+/* (seconds or nil) -> true when resume was called for this task, false when its time was up. Only where may_park() */
+static int suspend(lua_State *L)
+{
+    struct vm_tasks *tasks = tasks_of(L);
+    double until = lua_isnoneornil(L, 1) ? -1 : moment(L, 1);
+    return vm_task_park(tasks, L, &suspended, 0, until, 0, resumed);
+}
+
+/* (id) -> true when it was suspended */
+static int resume(lua_State *L)
+{
+    struct vm_task *task = vm_task_find(tasks_of(L), (uint64_t)luaL_checkinteger(L, 1));
+    lua_pushboolean(L, task && vm_task_waits_for(task, &suspended) && vm_task_wake(task, L, 0));
+    return 1;
+}
+
+static int may_park(lua_State *L)
+{
+    lua_pushboolean(L, vm_task_may_park(tasks_of(L), L));
+    return 1;
+}
+
+static int idled(lua_State *L, int status, lua_KContext context)
+{
+    (void)L;
+    (void)status;
+    (void)context;
+    return 0;
+}
+
+/* () parks until the vm has run something else. Only where may_park() */
+static int idle(lua_State *L)
+{
+    return vm_task_park_idly(tasks_of(L), L, 0, idled);
+}
+
+/* (id) -> true while it lives */
+static int alive(lua_State *L)
+{
+    lua_pushboolean(L, vm_task_find(tasks_of(L), (uint64_t)luaL_checkinteger(L, 1)) != NULL);
+    return 1;
+}
+
+/* (id) on_end is told of its end, however it ends */
+static int watch_end(lua_State *L)
+{
+    struct vm_task *task = vm_task_find(tasks_of(L), (uint64_t)luaL_checkinteger(L, 1));
+    if (task && vm_task_owner(task) == &plain)
+        vm_task_set_owner(task, &watched);
+    return 0;
+}
+
+static int on_end(lua_State *L)
+{
+    luaL_checktype(L, 1, LUA_TFUNCTION);
+    lua_settop(L, 1);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &on_end_key);
+    return 0;
+}
+
+/* (id) -> true when it lived */
+static int task_kill(lua_State *L)
+{
+    struct vm_tasks *tasks = tasks_of(L);
+    struct vm_task *task = vm_task_find(tasks, (uint64_t)luaL_checkinteger(L, 1));
+    bool self = task && task == vm_task_running(tasks);
+    if (self && !vm_task_may_park(tasks, L))
+        luaL_error(L, "a task cannot kill itself where it cannot yield");
+    if (task)
+        vm_task_kill(task);
+    if (self)
+        return vm_task_park(tasks, L, NULL, 0, -1, 0, idled);
+    lua_pushboolean(L, task != NULL);
+    return 1;
+}
+
+/* (seconds or nil) one turn of the loop, waiting so long for something to do -> true when anything was done */
+static int turn(lua_State *L)
+{
+    struct loop *loop = lua_loop(L);
+    double deadline = lua_loop_deadline(L, 1);
+    bool blocked = vm_task_running(loop_tasks(loop));
+    int rc = blocked ? loop_listen(loop, deadline) : loop_turn(loop, deadline, false);
+    loop_rearm(loop);
+    if (rc == TROUPE_EINTR)
+        lua_loop_let_hooks_run(L);
+    lua_pushboolean(L, rc == 0);
+    return 1;
+}
+
+/* -> tasks alive */
+static int count(lua_State *L)
+{
+    lua_pushinteger(L, vm_tasks_count(tasks_of(L)));
+    return 1;
+}
+
+/* -> seconds until the next timer, nil when there is none */
+static int next_deadline(lua_State *L)
+{
+    struct vm_tasks *tasks = tasks_of(L);
+    double at = vm_tasks_ready(tasks) ? 0 : vm_tasks_deadline(tasks);
+    if (at < 0)
+        return 0;
+    double left = at - clock_now();
+    lua_pushnumber(L, left > 0 ? left : 0);
+    return 1;
+}
+
+/* -> a descriptor that is readable when a turn has something to do */
+static int descriptor(lua_State *L)
+{
+    int fd = loop_descriptor(lua_loop(L));
+    if (fd < 0)
+        luaL_error(L, "no more descriptors (see ulimit -n)");
+    lua_pushinteger(L, fd);
+    return 1;
+}
+
+/* A watched descriptor: a userdata with its function, anchored in the registry while it is watched. */
+struct watch {
+    struct loop *loop;
+    int descriptor;
+    bool open;
+};
+
+static void call_ended(struct vm_task *task, int status, int count_)
+{
+    lua_State *L = vm_tasks_state(vm_task_scheduler(task));
+    struct watch *w = vm_task_owner(task);
+    vm_task_set_owner(task, &plain);
+    task_ended(task, status, count_);
+    if (w->open)
+        loop_watch_again(w->loop, w->descriptor);
+    lua_pushnil(L); /* the task's hold on it */
+    lua_rawsetp(L, LUA_REGISTRYINDEX, (char *)w + 1);
+}
+
+static void call_watcher(void *context, int fd, int events)
+{
+    struct watch *w = context;
+    struct vm_tasks *tasks = loop_tasks(w->loop);
+    struct vm_task *task = vm_task_new(tasks, call_ended, w);
+    (void)fd;
+    if (!task)
+        return;
+    lua_State *co = vm_task_coroutine(task);
+    lua_rawgetp(co, LUA_REGISTRYINDEX, w);
+    lua_pushvalue(co, -1);
+    lua_rawsetp(co, LUA_REGISTRYINDEX, (char *)w + 1);
+    lua_getiuservalue(co, -1, 1);
+    lua_remove(co, -2);
+    lua_pushstring(co, events & POLLIN ? events & POLLOUT ? "rw" : "r" : "w");
+    vm_task_start(task, 1);
+}
+
+/* (descriptor, "r", "w" or "rw", function) -> watch */
+static int watch(lua_State *L)
+{
+    static const char *const modes[] = {"r", "w", "rw", NULL};
+    static const int events[] = {POLLIN, POLLOUT, POLLIN | POLLOUT};
+    lua_Integer fd = luaL_checkinteger(L, 1);
+    int mode = luaL_checkoption(L, 2, NULL, modes);
+    luaL_checktype(L, 3, LUA_TFUNCTION);
+    luaL_argcheck(L, fd >= 0 && fd <= INT32_MAX, 1, "a descriptor expected");
+    struct watch *w = lua_newuserdatauv(L, sizeof *w, 1);
+    *w = (struct watch){.loop = lua_loop(L), .descriptor = (int)fd};
+    luaL_setmetatable(L, "troupe.watch");
+    lua_pushvalue(L, 3);
+    lua_setiuservalue(L, -2, 1);
+    lua_pushvalue(L, -1);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, w);
+    int rc = loop_watch(w->loop, w->descriptor, events[mode], call_watcher, w);
+    w->open = rc == 0;
+    if (rc) {
+        lua_pushnil(L);
+        lua_rawsetp(L, LUA_REGISTRYINDEX, w);
+        luaL_argcheck(L, rc != TROUPE_EINVAL, 1, "this descriptor cannot be watched, or is watched already");
+        luaL_error(L, "cannot watch: %s", troupe_strerror(rc));
+    }
+    return 1;
+}
+
+static int watch_close(lua_State *L)
+{
+    struct watch *w = luaL_checkudata(L, 1, "troupe.watch");
+    if (w->open) {
+        w->open = false;
+        loop_unwatch(w->loop, w->descriptor);
+        lua_pushnil(L);
+        lua_rawsetp(L, LUA_REGISTRYINDEX, w);
+    }
+    return 0;
+}
+
+static int watch_tostring(lua_State *L)
+{
+    const struct watch *w = luaL_checkudata(L, 1, "troupe.watch");
+    lua_pushfstring(L, "troupe.watch (%d%s)", w->descriptor, w->open ? "" : ", closed");
+    return 1;
+}
+
+static void make_watch_class(lua_State *L)
+{
+    static const luaL_Reg methods[] = {{"close", watch_close}, {"__close", watch_close}, {"__tostring", watch_tostring}, {NULL, NULL}};
+    luaL_newmetatable(L, "troupe.watch");
+    luaL_setfuncs(L, methods, 0);
+    lua_pushvalue(L, -1);
+    lua_setfield(L, -2, "__index");
+    lua_pop(L, 1);
+}
+
+static void make_timeout(lua_State *L)
+{
+    lua_newtable(L);
+    lua_createtable(L, 0, 1);
+    lua_pushliteral(L, "troupe.task.TIMEOUT");
+    lua_setfield(L, -2, "__name");
+    lua_setmetatable(L, -2);
+}
+
+int lua_task_open(lua_State *L)
+{
+    static const luaL_Reg functions[] = {
+        {"spawn", spawn}, {"running", running}, {"sleep", task_sleep}, {"notify", task_notify}, {"suspend", suspend},
+        {"resume", resume}, {"may_park", may_park}, {"idle", idle}, {"alive", alive}, {"watch_end", watch_end},
+        {"on_end", on_end}, {"kill", task_kill}, {"turn", turn}, {"count", count}, {"next_deadline", next_deadline},
+        {"fd", descriptor}, {"watch", watch}, {NULL, NULL}};
+    make_watch_class(L);
+    luaL_newlib(L, functions);
+    make_timeout(L);
+    lua_pushvalue(L, -1);
+    lua_setfield(L, -3, "TIMEOUT");
+    lua_pushcclosure(L, task_wait, 1);
+    lua_setfield(L, -2, "wait");
+    return 1;
+}

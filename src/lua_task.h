@@ -1,0 +1,15 @@
+/* lua_task.h - tasks in Lua. */
+#ifndef LUA_TASK_H
+#define LUA_TASK_H
+
+#include <lua.h>
+
+struct message;
+
+/* Lua: pushes the table of C functions that lua/troupe/task.lua is built from. */
+int lua_task_open(lua_State *L);
+
+/* A letter to this vm that answers nothing: an event for one of its tasks. L is a state of the vm. */
+void lua_task_letter(struct message **letter, void *L);
+
+#endif
