@@ -48,6 +48,7 @@ struct thread {
     char name[NAME_SIZE];
 };
 
+/* On its own stack. */
 struct carrier {
     struct carrier *next; /* parked */
     struct thread *thread;
@@ -145,15 +146,14 @@ static struct carrier *unpark(void)
 
 static void *live(void *arg)
 {
-    struct carrier *self = arg;
+    struct carrier self = { .thread = arg };
     is_carrier = true;
     do {
-        carry(self->thread);
+        carry(self.thread);
         void (*work)(void) = atomic_load_explicit(&idle_work, memory_order_acquire);
         if (work)
             work();
-    } while (park(self));
-    free(self);
+    } while (park(&self));
     return NULL;
 }
 
@@ -173,8 +173,8 @@ static void fill_mask(sigset_t *ours)
     unblock_faults(ours);
 }
 
-/* pthread_create, the mask being inherited. 0 or an errno. */
-static int create(struct carrier *carrier)
+/* A new carrier, which inherits the mask. 0 or an errno. */
+static int create(struct thread *thread)
 {
     pthread_attr_t attr;
     pthread_t id;
@@ -186,7 +186,7 @@ static int create(struct carrier *carrier)
     pthread_attr_setstacksize(&attr, STACK_BYTES);
     fill_mask(&ours);
     pthread_sigmask(SIG_SETMASK, &ours, &callers);
-    rc = pthread_create(&id, &attr, live, carrier);
+    rc = pthread_create(&id, &attr, live, thread);
     pthread_sigmask(SIG_SETMASK, &callers, NULL);
     pthread_attr_destroy(&attr);
     return rc;
@@ -201,14 +201,9 @@ static int hand_over(struct thread *thread)
         latch_open(&carrier->wake);
         return 0;
     }
-    carrier = calloc(1, sizeof *carrier);
-    if (!carrier)
-        return TROUPE_ENOMEM;
-    carrier->thread = thread;
-    int rc = create(carrier);
+    int rc = create(thread);
     if (rc == 0)
         return 0;
-    free(carrier);
     return rc == ENOMEM ? TROUPE_ENOMEM : TROUPE_ELIMIT;
 }
 

@@ -6,7 +6,8 @@
  *
  *  1. a spare differs in nothing from a state opened on the spot: what depends on the moment (Lua's own
  *     search paths, read from the environment) is taken only from a fresh one;
- *  2. there are never more spares than SPARES_MAX, and none before a vm_new found it would have liked one;
+ *  2. there are never more spares than SPARES_MAX, none before a vm_new found it would have liked one, and none
+ *     once the program has begun to exit;
  *  3. code runs only under a pcall; the state has no code of its own running while it is opened or closed.
  */
 #include "vm.h"
@@ -22,10 +23,11 @@
 
 enum { SPARES_MAX = 3 };
 
-static pthread_mutex_t spares_lock = PTHREAD_MUTEX_INITIALIZER; /* over the three below */
+static pthread_mutex_t spares_lock = PTHREAD_MUTEX_INITIALIZER; /* over the four below */
 static struct vm *spares[SPARES_MAX];
 static int spares_count;
 static int spares_wanted;
+static bool spares_closed;
 
 static int on_panic(lua_State *L)
 {
@@ -79,18 +81,37 @@ static struct vm *spare_take(void)
 static bool spare_missing(void)
 {
     pthread_mutex_lock(&spares_lock);
-    bool missing = spares_count < spares_wanted;
+    bool missing = !spares_closed && spares_count < spares_wanted;
     pthread_mutex_unlock(&spares_lock);
     return missing;
 }
 
+/* At exit: there will be no more, and those there are go. */
+static void close_spares(void)
+{
+    pthread_mutex_lock(&spares_lock);
+    int count = spares_count;
+    spares_count = 0;
+    spares_closed = true;
+    pthread_mutex_unlock(&spares_lock);
+    while (count > 0)
+        vm_destroy(&spares[--count]);
+}
+
+static void watch_exit(void)
+{
+    atexit(close_spares);
+}
+
 void vm_prepare(void)
 {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
     struct vm *self = spare_missing() ? vm_open(0) : NULL;
     if (!self)
         return;
+    pthread_once(&once, watch_exit);
     pthread_mutex_lock(&spares_lock);
-    if (spares_count < spares_wanted) {
+    if (!spares_closed && spares_count < spares_wanted) {
         spares[spares_count++] = self;
         self = NULL;
     }
