@@ -24,4 +24,15 @@ t.test("threadpool", function()
 ]])
 end)
 
+t.test("threadpool_ext", function()
+  t.eq((run "threadpool_ext":gsub("%d+%.%d", "at")), [[
+at	bread	into the oven
+at	guest	asks for the cake
+at	bread	ready
+at	cake	into the oven
+at	cake	ready
+at	waiter	serves	2
+]])
+end)
+
 t.finish()
