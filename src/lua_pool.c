@@ -160,13 +160,43 @@ static int submit(lua_State *L, int first, int last, const struct job_order *ord
     return discard ? 0 : 1;
 }
 
-/* (pool, function, ...) -> job */
+/* True for a table of a function and at most `discard`: with any other option the table is Lua's matter. */
+static bool only_discards(lua_State *L, int index, bool *discard)
+{
+    bool only = true;
+    *discard = false;
+    lua_pushnil(L);
+    while (only && lua_next(L, index)) {
+        bool named = lua_type(L, -2) == LUA_TSTRING && strcmp(lua_tostring(L, -2), "discard") == 0;
+        if (named && lua_isboolean(L, -1))
+            *discard = lua_toboolean(L, -1);
+        else
+            only = lua_isinteger(L, -2) && lua_tointeger(L, -2) == 1 && lua_isfunction(L, -1);
+        lua_pop(L, 1);
+    }
+    if (!only)
+        lua_pop(L, 1);
+    return only && lua_rawlen(L, index) == 1;
+}
+
+/* (pool, function or table of it and options, ...) -> job, or nothing with discard */
 static int pool_submit(lua_State *L)
 {
+    bool discard = false;
     int type = lua_type(L, 2);
-    if (type != LUA_TFUNCTION && type != LUA_TSTRING)
+    luaL_checkstack(L, 4, NULL);
+    if (type == LUA_TTABLE && only_discards(L, 2, &discard)) {
+        lua_rawgeti(L, 2, 1);
+        lua_replace(L, 2);
+    } else if (type == LUA_TTABLE) {
+        lua_getfield(L, lua_upvalueindex(UP_CLASS), "_submit_with");
+        lua_insert(L, 1);
+        lua_call(L, lua_gettop(L) - 1, LUA_MULTRET);
+        return lua_gettop(L);
+    } else if (type != LUA_TFUNCTION && type != LUA_TSTRING) {
         luaL_typeerror(L, 2, "function, string or table of options");
-    return submit(L, 2, lua_gettop(L), NULL, false);
+    }
+    return submit(L, 2, lua_gettop(L), NULL, discard);
 }
 
 static lua_Number number_field(lua_State *L, const char *name, lua_Number fallback)
@@ -218,18 +248,17 @@ static int pool_submit_batch(lua_State *L)
     luaL_argcheck(L, to >= from && to - from < 100000, 6, "a batch has 1 to 100000 items");
     luaL_checkstack(L, (int)(to - from) + 12, "too many items in one batch");
     uint64_t code = code_of(L, pool, 3);
-    struct future *future = lua_batch_push(L, pool->ear, pool->id, lua_upvalueindex(UP_BATCH), lua_upvalueindex(UP_PENDING));
-    int function = lua_gettop(L) + 1;
+    int function = lua_gettop(L) + 1, last = function + (int)(to - from) + 1;
     lua_pushvalue(L, 3);
     for (lua_Integer i = from; i <= to; i++)
         lua_geti(L, 4, i);
+    struct future *future = lua_batch_push(L, pool->ear, pool->id, lua_upvalueindex(UP_BATCH), lua_upvalueindex(UP_PENDING));
     struct message *m = new_letter(L, MAIL_SUBMIT, pool);
     message_header(m)->flags |= FLAG_BATCH;
-    encode_call(L, function, lua_gettop(L), code, &m, future);
+    encode_call(L, function, last, code, &m, future);
     if (ordered)
         append_order(L, &m, &order, future);
     post(L, pool, &m, future);
-    lua_settop(L, function - 1);
     return 1;
 }
 

@@ -76,16 +76,18 @@ end
 --   (seconds, or { base =, factor =, max = }), discard (boolean: nobody will ask for the outcome), name
 -- @param ... arguments, which must be able to cross
 -- @return a job, or nothing with discard
-function Pool.submit(self, fn, ...)
-  if type(fn) ~= "table" then return core.submit(self, fn, ...) end
+Pool.submit = core.submit
+
+-- What submit does with options beyond discard.
+function Pool._submit_with(self, fn, ...)
   local opts = {}
   for key, value in pairs(fn) do
     if key ~= 1 then opts[key] = value end
   end
-  options.check(opts, submit_options, "submit", 2)
-  local order = order_of(opts, "submit", 2)
+  options.check(opts, submit_options, "submit", 3)
+  local order = order_of(opts, "submit", 3)
   if type(fn[1]) ~= "function" and type(fn[1]) ~= "string" then
-    error("submit: { function or string, options } expected, got " .. type(fn[1]) .. " at [1]", 2)
+    error("submit: { function or string, options } expected, got " .. type(fn[1]) .. " at [1]", 3)
   end
   if not order then return core.submit(self, fn[1], ...) end
   return core.submit_ordered(self, order, fn[1], ...)
