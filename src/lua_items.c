@@ -1,6 +1,6 @@
 /* lua_items.c - a function is called with each item of a block, and what it returns becomes lines of one string.
  *
- *     run_items(fn, block, delimiter, tell, every) -> lines, done, failed, complaints
+ *     run_items(fn, block, delimiter, tell, every, seconds) -> lines, done, failed, complaints, rest
  *
  * In `block` each item is followed by the delimiter. A call's results make a line: strings as they are, numbers and
  * booleans as text, nil as nothing, with tabs between them. Whatever else a line must be made of is left to
@@ -9,7 +9,8 @@
  *
  * which gets the results, or the error value and its traceback: for every call if `every` is true, else for those that
  * failed or returned other values. An error that it raises about results makes the call a failed one. `done` calls were
- * made, `failed` of them failed; done is less than the items when the program stops (stop.h).
+ * made, `failed` of them failed. They are fewer than the items when the program stops (stop.h), or when so many seconds
+ * have passed: then `rest` is where in the block the first item begins that is still to do.
  *
  * The stack while items run: RUN, HANDLER, FN, TELL, BLOCK, then the call under way. A call may yield: everything that
  * goes on afterwards is in the struct at RUN.
@@ -29,14 +30,17 @@
 
 enum { RUN = 1, HANDLER, FN, TELL, BLOCK };
 
+/* The clock is read once for so many calls. */
+enum { CALLS_A_LOOK = 8 };
+
 struct run {
-    const char *item, *next, *end; /* in the block: the item under way, the one behind it, the end */
+    const char *block, *item, *next, *end; /* the item under way, the one behind it, the end */
     size_t size;                   /* of the item under way */
     char delimiter;
     bool every;
     bool halted;
     int depth; /* frames below the calls: no business of a traceback */
-    double began;
+    double began, deadline; /* of the item under way; of all, negative: none */
     lua_Integer done, failed;
     struct buffer lines, complaints;
 };
@@ -260,11 +264,16 @@ static void push_buffer(lua_State *L, struct buffer *b)
     buffer_release(b);
 }
 
+static bool is_late(const struct run *r)
+{
+    return r->deadline >= 0 && r->done > 0 && r->done % CALLS_A_LOOK == 0 && clock_now() >= r->deadline;
+}
+
 static int go_on(lua_State *L, int status, lua_KContext context);
 
 static int run_rest(lua_State *L, struct run *r)
 {
-    while (r->next < r->end && !r->halted && !stop_thrown()) {
+    while (r->next < r->end && !r->halted && !stop_thrown() && !is_late(r)) {
         lua_settop(L, BLOCK);
         next_item(r);
         lua_pushvalue(L, FN);
@@ -279,7 +288,10 @@ static int run_rest(lua_State *L, struct run *r)
         push_buffer(L, &r->complaints);
     else
         lua_pushnil(L);
-    return 4;
+    if (r->next == r->end || r->halted || stop_thrown())
+        return 4;
+    lua_pushinteger(L, r->next - r->block + 1);
+    return 5;
 }
 
 static int go_on(lua_State *L, int status, lua_KContext context)
@@ -296,9 +308,11 @@ static int run_items(lua_State *L)
     const char *block = luaL_checklstring(L, 2, &size), *delimiter = luaL_checklstring(L, 3, &one);
     luaL_argcheck(L, one == 1, 3, "one byte expected");
     luaL_checktype(L, 4, LUA_TFUNCTION);
+    lua_Number seconds = luaL_optnumber(L, 6, -1);
     lua_settop(L, 5);
     struct run *r = lua_newuserdatauv(L, sizeof *r, 0);
-    *r = (struct run){.next = block, .end = block + size, .delimiter = *delimiter, .every = lua_toboolean(L, 5)};
+    *r = (struct run){.block = block, .next = block, .end = block + size, .delimiter = *delimiter, .every = lua_toboolean(L, 5)};
+    r->deadline = seconds >= 0 ? clock_now() + seconds : -1;
     r->depth = depth_of(L);
     luaL_setmetatable(L, class_name);
     lua_pushvalue(L, -1);

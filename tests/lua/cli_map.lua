@@ -118,6 +118,17 @@ t.test("results come in the order of the items", function()
   check({ "-j", "3", "--chunk", "1", "-e", code }, seq(200), 0, seq(200))
 end)
 
+t.test("items that turn out slower than those before them are handed round again, in order", function()
+  local lines = {}
+  for i = 1, 20000 do lines[i] = i % 100 == 99 and i > 10000 and "slow " .. i or tostring(i) end
+  local text = table.concat(lines, "\n") .. "\n"
+  local code = "if (...):find 'slow' then local n = 0 for i = 1, 500000 do n = n + i end end return ..."
+  check({ "-j2", "-e", code }, text, 0, text)
+  local status, out = map({ "-j2", "--unordered", "-e", code }, text)
+  t.eq(status, 0)
+  t.eq(#out, #text)
+end)
+
 t.test("unordered, an early item does not hold up the later ones", function()
   -- The first item ends when the last one was printed, which it can see.
   with_file("", function(path)

@@ -96,6 +96,14 @@ t.test("a call may yield", function()
   t.match(complaints, "^btoldstack traceback:")
 end)
 
+t.test("when its time is over a run gives the rest back", function()
+  local block = ("item\n"):rep(20)
+  local lines, done, failed, complaints, rest = core.run_items(function(x) return x end, block, "\n", no_tell, false, 0)
+  t.deep({ lines, done, failed, complaints, rest }, { ("item\n"):rep(8), 8, 0, nil, 41 })
+  t.eq(select("#", core.run_items(function(x) return x end, "a\nb\n", "\n", no_tell, false, 0)), 4)
+  t.eq(select("#", core.run_items(function(x) return x end, block, "\n", no_tell, false, 1000)), 4)
+end)
+
 t.test("many results and many lines", function()
   local many = {}
   for i = 1, 5000 do many[i] = i end

@@ -57,7 +57,7 @@ local function read_words(args)
   else
     return nil, "a worker is missing: a file, module:function, or -e CODE"
   end
-  plan.json, plan.retries = options.json, options.retries
+  plan.json, plan.retries, plan.chunk = options.json, options.retries, options.chunk
   return options, plan, { table.unpack(args, at) }
 end
 

@@ -2,7 +2,7 @@
 --
 -- Both count what was done and what failed, and write complaints to standard error around the progress line. A sink has
 -- submit(pool, block, count), which gives the handle of the batch, and take(batch, halted), which takes its outcome and
--- returns the seconds it took.
+-- returns the seconds it took, how many items were done, and where in the block the rest begins, nil: nowhere.
 
 local io, setmetatable, table, tostring, xpcall = io, setmetatable, table, tostring, xpcall
 local traceback = debug.traceback
@@ -49,13 +49,13 @@ function Lines:take(batch, halted)
   local err = seconds
   if entries and entries[1] < 0 then entries, err = nil, entries[2] end
   if not entries then return fail_all(self, batch, err, halted) end
-  local lines, done, failed, complaints = table.unpack(entries, 2, 5)
+  local lines, done, failed, complaints, rest = table.unpack(entries, 2, 6)
   self:write(lines)
   if complaints then complain(self, complaints:sub(1, -2)) end
   self.failed = self.failed + failed
   self.progress:step(done - failed)
   if failed > 0 then self.progress:fail(failed) end
-  return seconds
+  return seconds, done, rest
 end
 
 function Lines.finish() end
@@ -118,7 +118,7 @@ function Fold:take(batch, halted)
       at = at + 3
     end
   end
-  return seconds
+  return seconds, batch.count
 end
 
 --- Prints the last value.

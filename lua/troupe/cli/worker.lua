@@ -14,7 +14,11 @@ local M = {}
 
 local NAME_MOST = 200
 
-local fn, fault, tell, every, delimiter
+-- A block that takes longer than so many seconds is given back for what is left of it: its items turned out slower than
+-- those it was measured by, and other workers may be idle.
+local BLOCK_SECONDS = 0.05
+
+local fn, fault, tell, every, delimiter, most_seconds
 
 -- The C library's own os.execute makes the whole program deaf to Ctrl-C while a child runs. Here a child's input is
 -- empty besides, so that it does not take the items.
@@ -161,23 +165,24 @@ end
 
 --- Initialises the worker's vm. What is wrong with the function is kept until somebody asks for it.
 -- @param _    the worker's number
--- @param plan table: kind, text (what to load), delimiter, json, retries
+-- @param plan table: kind, text (what to load), delimiter, json, retries, chunk
 function M.open(_, plan)
   package.loaded.os.execute = execute
   local ok, loaded = pcall(loaders[plan.kind], plan.text)
   if ok then fn = loaded else fault = loaded end
   if ok and plan.retries and plan.retries > 0 then fn = retrying(fn, plan.retries) end
   tell, every, delimiter = plan.json and tell_json or tell_text, plan.json, plan.delimiter
+  most_seconds = not plan.chunk and BLOCK_SECONDS or nil
 end
 
 --- What is wrong with the function; nil: nothing.
 function M.fault() return fault end
 
 --- Calls the function for each item of a block.
--- @return lines, how many calls were made, how many of them failed, complaints or nil
+-- @return lines, how many calls were made, how many of them failed, complaints or nil, where the rest begins or nil
 function M.run(block)
   if fault then error(fault, 0) end
-  return core.run_items(fn, block, delimiter, tell, every)
+  return core.run_items(fn, block, delimiter, tell, every, most_seconds)
 end
 
 --- What a call says that was not made because the program stops.
