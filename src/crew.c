@@ -5,7 +5,7 @@
  *
  * What an up worker with jobs may be in for:
  *     none -> wanted [crew_want_all, crew_spare] -> asked [crew_ask] -> answered [crew_answer]
- *     answered -> none [crew_measure]
+ *     answered -> none [crew_measure, crew_park]
  * and an empty hand leads back to none, save from asked, where the answer is still under way.
  *
  * 1. A worker is in the list that its state says (crew_lists.c): whoever changes that calls crew_settle.
@@ -148,6 +148,35 @@ void crew_take(struct crew *self, struct worker *worker, struct job *job, double
     crew_settle(self, worker, now);
 }
 
+/* The worker has reported that it went on to the next job. */
+static void heard(struct crew *self, struct worker *worker, double now)
+{
+    worker->since = now;
+    if (worker->promised) {
+        crew_promise_anew(self, worker, now);
+    } else if (worker->recall == RECALL_ANSWERED) {
+        worker->recall = RECALL_NONE;
+        crew_settle(self, worker, now);
+    }
+}
+
+void crew_park(struct crew *self, struct worker *worker, struct job *job, double now)
+{
+    crew_take(self, worker, job, now);
+    job->state = JOB_PARKED;
+    job_list_insert(&worker->parked, worker->parked.tail, job);
+    heard(self, worker, now);
+}
+
+void crew_unpark(struct crew *self, struct worker *worker, struct job *job, double now)
+{
+    job_list_remove(&worker->parked, job);
+    if (worker->parked.head || worker->list != self->hands)
+        return;
+    worker->since = now;
+    crew_idle_anew(self, worker);
+}
+
 void crew_measure(struct crew *self, struct worker *worker, double ran, double now)
 {
     ran = ran > 0 ? ran < LONGEST ? ran : LONGEST : 0;
@@ -157,13 +186,7 @@ void crew_measure(struct crew *self, struct worker *worker, double ran, double n
         self->average += (ran - self->average) * WEIGHT;
     double credit = BUDGET / self->average;
     self->credit = credit < 1 ? 1 : credit < self->max_credit ? (int)credit : self->max_credit;
-    worker->since = now;
-    if (worker->promised) {
-        crew_promise_anew(self, worker, now);
-    } else if (worker->recall == RECALL_ANSWERED) {
-        worker->recall = RECALL_NONE;
-        crew_settle(self, worker, now);
-    }
+    heard(self, worker, now);
 }
 
 void crew_want_all(struct crew *self)

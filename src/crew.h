@@ -20,20 +20,21 @@ enum worker_recall { RECALL_NONE, RECALL_WANTED, RECALL_ASKED, RECALL_ANSWERED }
 struct worker {
     struct job_list jobs; /* its hand, in the order handed */
     int held;             /* jobs in its hand */
-    struct job_list parked; /* jobs it has begun that wait for something, and take no room in its hand */
+    struct job_list parked; /* jobs it has begun that wait for something, and take no room in its hand; it is not
+                               stopped for idleness before they have ended */
     int number;
     enum worker_state state;
     enum worker_recall recall;
     struct worker_list *list; /* it is in; NULL: none */
     struct worker *next;
     struct worker *prev;
-    double since; /* when it became idle or busy, or last reported a job done */
+    double since; /* when it became idle or busy, or last reported a job done or waiting */
     /* Among the promised: workers that may get more and have more than one job, the one waited for
      * longest first. */
     bool promised;
     struct worker *later;
     struct worker *sooner;
-    double waited_since; /* when it was given a second job, or last reported one done */
+    double waited_since; /* when it was given a second job, or last reported one done or waiting */
 };
 
 struct worker_list {
@@ -96,6 +97,9 @@ static inline struct worker *crew_coldest(const struct crew *self)
     return self->hands[0].tail;
 }
 
+/* The idle worker without parked jobs that was busy longest ago; NULL: there is none. */
+struct worker *crew_driest(const struct crew *self);
+
 /* A worker that has jobs and may get one more in advance; NULL: none. A worker silent for too long is
  * passed over until it reports. */
 struct worker *crew_spare(struct crew *self, double now);
@@ -113,6 +117,10 @@ struct worker *crew_most_loaded(const struct crew *self);
 /* The job goes into the worker's hand, last, or leaves the hand it is in. */
 void crew_hand(struct crew *self, struct worker *worker, struct job *job, double now);
 void crew_take(struct crew *self, struct worker *worker, struct job *job, double now);
+
+/* The job moves from the hand to the parked, or has ended there. */
+void crew_park(struct crew *self, struct worker *worker, struct job *job, double now);
+void crew_unpark(struct crew *self, struct worker *worker, struct job *job, double now);
 
 /* The worker reported a job that ran so many seconds. */
 void crew_measure(struct crew *self, struct worker *worker, double ran, double now);

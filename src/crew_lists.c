@@ -6,7 +6,8 @@
  * 2. Bit n of `filled` is set exactly while hands[n] is not empty.
  * 3. Whoever may hold a job behind a long one is promised: in hands[2] or above, and among the promised,
  *    who are ordered by waited_since.
- * 4. A worker that was silent for PATIENCE although its whole hand should take a tenth of it is stuck in
+ * 4. hands[0] is ordered by since, save for workers with parked jobs: they come to its head when the last ends.
+ * 5. A worker that was silent for PATIENCE although its whole hand should take a tenth of it is stuck in
  *    a long job.
  */
 #include "crew_lists.h"
@@ -114,6 +115,20 @@ void crew_promise_anew(struct crew *self, struct worker *worker, double now)
 {
     unpromise(self, worker);
     promise(self, worker, now);
+}
+
+void crew_idle_anew(struct crew *self, struct worker *worker)
+{
+    leave(self, worker);
+    join(self, worker, self->hands);
+}
+
+struct worker *crew_driest(const struct crew *self)
+{
+    struct worker *worker = self->hands[0].tail;
+    while (worker && worker->parked.head)
+        worker = worker->prev;
+    return worker;
 }
 
 static int lowest_hand(const struct crew *self)

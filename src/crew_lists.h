@@ -10,4 +10,7 @@ void crew_settle(struct crew *self, struct worker *worker, double now);
 /* The worker, one of the promised, was heard of: it becomes the last of them. */
 void crew_promise_anew(struct crew *self, struct worker *worker, double now);
 
+/* The worker, idle already, is the warmest of the idle. */
+void crew_idle_anew(struct crew *self, struct worker *worker);
+
 #endif

@@ -234,9 +234,9 @@ double dispatcher_deadline(const struct dispatcher *self)
     const struct heap_node *due = heap_top(&self->delayed);
     if (due)
         at = fmin(at, due->key);
-    const struct worker *coldest = crew_coldest(&self->crew);
-    if (coldest && self->idle_timeout > 0 && self->crew.asked == 0)
-        at = fmin(at, coldest->since + self->idle_timeout);
+    const struct worker *driest = self->idle_timeout > 0 && self->crew.asked == 0 ? crew_driest(&self->crew) : NULL;
+    if (driest)
+        at = fmin(at, driest->since + self->idle_timeout);
     return isfinite(at) ? at : -1;
 }
 

@@ -102,15 +102,16 @@ static bool next_recall(struct dispatcher *self, struct action *out)
     return true;
 }
 
-/* An idle worker that nothing is coming for: it waited too long, or the pool closes. */
+/* An idle worker that nothing is coming for: it waited too long, or the pool closes. One whose jobs wait is not idle:
+ * stopped, it would end with the last of them, and take the place of another until then. */
 static bool next_stop(struct dispatcher *self, struct action *out)
 {
-    struct worker *coldest = crew_coldest(&self->crew);
-    if (!coldest || self->crew.asked > 0)
-        return false;
-    bool expired = self->idle_timeout > 0 && coldest->since + self->idle_timeout <= self->now;
     bool needless = self->closing && self->queue.count == 0 && self->delayed.count == 0;
-    return (expired || needless) && stop(self, coldest, out);
+    if (self->crew.asked > 0 || (!needless && self->idle_timeout <= 0))
+        return false;
+    struct worker *driest = crew_driest(&self->crew);
+    bool expired = driest && self->idle_timeout > 0 && driest->since + self->idle_timeout <= self->now;
+    return driest && (expired || needless) && stop(self, driest, out);
 }
 
 static bool next_drained(struct dispatcher *self, struct action *out)

@@ -40,7 +40,7 @@ static bool try_again(struct dispatcher *self, struct job *job)
 
 static void leave_parked(struct dispatcher *self, struct worker *worker, struct job *job)
 {
-    job_list_remove(&worker->parked, job);
+    crew_unpark(&self->crew, worker, job, self->now);
     self->handed--;
 }
 
@@ -92,9 +92,7 @@ int dispatcher_parked(struct dispatcher *self, int worker, uint64_t id, double n
     struct job *job = found ? find_handed(self, found, id) : NULL;
     if (!job)
         return TROUPE_EINVAL;
-    crew_take(&self->crew, found, job, self->now);
-    job->state = JOB_PARKED;
-    job_list_insert(&found->parked, found->parked.tail, job);
+    crew_park(&self->crew, found, job, self->now);
     return 0;
 }
 

@@ -1187,6 +1187,236 @@ START_TEST(memory_failing_at_the_start_or_a_resize_leaves_nothing_behind)
 }
 END_TEST
 
+RULE(a_parked_job_frees_its_workers_hand,
+     "pool workers=1\n"
+     "submit 1; submit 2\n"
+     "> start w1\n"
+     "up w1\n"
+     "> run w1 1\n"
+     "park w1 1\n"
+     "> run w1 2\n"
+     "count handed pending idle\n"
+     "> = 2\n"
+     "> = 0\n"
+     "> = 0\n"
+     "state 1\n"
+     "> = running\n"
+     "park w1 2\n"
+     "count handed idle workers\n"
+     "> = 2\n"
+     "> = 1\n"
+     "> = 1\n"
+     "submit 3\n"
+     "> run w1 3\n")
+
+RULE(parked_jobs_are_done_in_any_order,
+     "pool workers=1\n"
+     "submit 1; submit 2; submit 3\n"
+     "> start w1\n"
+     "up w1\n"
+     "> run w1 1\n"
+     "park w1 1\n"
+     "> run w1 2\n"
+     "park w1 2\n"
+     "> run w1 3\n"
+     "done w1 2 ok\n"
+     "> end 2 finished result\n"
+     "done w1 3 bad\n"
+     "> end 3 failed result\n"
+     "done w1 1 ok\n"
+     "> end 1 finished result\n"
+     "done w1 1 ok\n"
+     "> = einval\n"
+     "count handed idle finished failed\n"
+     "> = 0\n"
+     "> = 1\n"
+     "> = 2\n"
+     "> = 1\n")
+
+RULE(a_parked_job_that_failed_is_tried_again,
+     "pool workers=1\n"
+     "submit 1 retries=1 base=2\n"
+     "> start w1\n"
+     "up w1\n"
+     "> run w1 1\n"
+     "park w1 1\n"
+     "done w1 1 bad\n"
+     "> drop 1\n"
+     "state 1\n"
+     "> = delayed\n"
+     "count handed\n"
+     "> = 0\n"
+     "tick 2\n"
+     "> run w1 1 attempt=2\n"
+     "park w1 1\n"
+     "done w1 1 bad\n"
+     "> end 1 failed attempt=2 result\n")
+
+RULE(how_long_a_job_waited_does_not_change_credit,
+     "pool workers=1\n" SHORT_RUNS
+     "submit 1; submit 2; submit 3\n"
+     "> run w1 1\n"
+     "> run w1 2\n"
+     "park w1 1\n"
+     "> run w1 3\n"
+     "at 9; done w1 1 ok ran=9\n"
+     "> end 1 finished result\n"
+     "done w1 2 ok ran=0.000001; done w1 3 ok ran=0.000001\n"
+     "> end 2 finished result\n"
+     "> end 3 finished result\n"
+     "submit 4; submit 5\n"
+     "> run w1 4\n"
+     "> run w1 5\n")
+
+RULE(a_lost_worker_loses_the_jobs_that_waited_there,
+     "pool workers=1\n" SHORT_RUNS
+     "submit 1; submit 2 retries=1; submit 3; submit 4\n"
+     "> run w1 1\n"
+     "> run w1 2\n"
+     "park w1 1; park w1 2\n"
+     "> run w1 3\n"
+     "> run w1 4\n"
+     "down w1\n" /* 3 had begun, 4 had not */
+     "> end 3 lost\n"
+     "> end 1 lost\n"
+     "> start w1\n"
+     "up w1\n"
+     "> run w1 4\n"
+     "> run w1 2 attempt=2\n"
+     "count handed lost retried\n"
+     "> = 2\n"
+     "> = 2\n"
+     "> = 1\n")
+
+RULE(a_parked_job_counts_as_begun_when_it_is_cancelled,
+     "pool workers=1\n"
+     "submit 1 retries=5\n"
+     "> start w1\n"
+     "up w1\n"
+     "> run w1 1\n"
+     "park w1 1\n"
+     "cancel 1\n"
+     "> = handed\n"
+     "withdraw 1\n"
+     "> = einval\n"
+     "return w1 1\n"
+     "> = einval\n"
+     "cancel-pending\n"
+     "state 1\n"
+     "> = running\n"
+     "done w1 1 bad\n" /* nobody wants it any more: no retry */
+     "> end 1 failed result\n")
+
+RULE(a_cancelled_job_that_waited_at_a_lost_worker_is_not_tried_again,
+     "pool workers=1\n"
+     "submit 1 retries=5\n"
+     "> start w1\n"
+     "up w1\n"
+     "> run w1 1\n"
+     "park w1 1\n"
+     "cancel 1\n"
+     "> = handed\n"
+     "down w1\n"
+     "> end 1 lost\n")
+
+RULE(parking_is_for_a_job_in_that_workers_hand,
+     "pool workers=2\n"
+     "submit 1; submit 2\n"
+     "> start w1\n"
+     "> start w2\n"
+     "up w1; up w2\n"
+     "> run w2 1\n"
+     "> run w1 2\n"
+     "park w1 1\n"
+     "> = einval\n"
+     "park w2 1\n"
+     "park w2 1\n"
+     "> = einval\n"
+     "park w3 1\n"
+     "> = einval\n"
+     "park w2 9\n"
+     "> = einval\n"
+     "done w1 1 ok\n"
+     "> = einval\n"
+     "count handed\n"
+     "> = 2\n")
+
+RULE(closing_waits_for_jobs_that_wait,
+     "pool workers=1\n"
+     "submit 1\n"
+     "> start w1\n"
+     "up w1\n"
+     "> run w1 1\n"
+     "park w1 1\n"
+     "close\n"
+     "count handed\n"
+     "> = 1\n"
+     "at 5; done w1 1 ok\n"
+     "> end 1 finished result\n"
+     "> stop w1\n"
+     "down w1\n"
+     "> drained\n")
+
+RULE(closing_soon_neither_cancels_nor_repeats_a_job_that_waits,
+     "pool workers=1\n"
+     "submit 1 retries=-1; submit 2\n"
+     "> start w1\n"
+     "up w1\n"
+     "> run w1 1\n"
+     "park w1 1\n"
+     "> run w1 2\n"
+     "close soon\n"
+     "> recall w1\n"
+     "recalled w1; done w1 2 ok\n"
+     "> end 2 finished result\n"
+     "done w1 1 bad\n"
+     "> end 1 failed result\n"
+     "> stop w1\n"
+     "down w1\n"
+     "> drained\n")
+
+RULE(a_worker_with_jobs_that_wait_is_not_stopped_as_idle,
+     "pool workers=1 idle=1\n"
+     "submit 1\n"
+     "> start w1\n"
+     "up w1\n"
+     "> run w1 1\n"
+     "park w1 1\n"
+     "deadline\n"
+     "> = never\n"
+     "tick 2\n"
+     "submit 2\n"
+     "> run w1 2\n"
+     "at 3; done w1 2 ok\n"
+     "> end 2 finished result\n"
+     "tick 9\n"
+     "done w1 1 ok\n"
+     "> end 1 finished result\n"
+     "deadline\n"
+     "> = 10\n"
+     "tick 10\n"
+     "> stop w1\n")
+
+RULE(a_worker_too_many_takes_no_more_jobs_while_its_own_wait,
+     "pool workers=2\n"
+     "submit 1; submit 2\n"
+     "> start w1\n"
+     "> start w2\n"
+     "up w1; up w2\n"
+     "> run w2 1\n"
+     "> run w1 2\n"
+     "park w2 1; park w1 2\n"
+     "resize 1\n"
+     "> stop w2\n"
+     "submit 3\n"
+     "> run w1 3\n"
+     "done w2 1 ok\n"
+     "> end 1 finished result\n"
+     "down w2\n"
+     "count handed workers\n"
+     "> = 2\n"
+     "> = 1\n")
+
 START_TEST(options_outside_their_range_are_refused)
 {
     static const struct dispatcher_options bad[] = {{.workers = 0}, {.workers = 1, .max_credit = -1},
@@ -1259,6 +1489,18 @@ int main(void)
     tcase_add_test(cases, closing_an_unused_pool_drains_at_once);
     tcase_add_test(cases, closing_waits_for_a_worker_that_is_starting);
     tcase_add_test(cases, a_closing_pool_whose_worker_never_comes_up_drains);
+    tcase_add_test(cases, a_parked_job_frees_its_workers_hand);
+    tcase_add_test(cases, parked_jobs_are_done_in_any_order);
+    tcase_add_test(cases, a_parked_job_that_failed_is_tried_again);
+    tcase_add_test(cases, how_long_a_job_waited_does_not_change_credit);
+    tcase_add_test(cases, a_lost_worker_loses_the_jobs_that_waited_there);
+    tcase_add_test(cases, a_parked_job_counts_as_begun_when_it_is_cancelled);
+    tcase_add_test(cases, a_cancelled_job_that_waited_at_a_lost_worker_is_not_tried_again);
+    tcase_add_test(cases, parking_is_for_a_job_in_that_workers_hand);
+    tcase_add_test(cases, closing_waits_for_jobs_that_wait);
+    tcase_add_test(cases, closing_soon_neither_cancels_nor_repeats_a_job_that_waits);
+    tcase_add_test(cases, a_worker_with_jobs_that_wait_is_not_stopped_as_idle);
+    tcase_add_test(cases, a_worker_too_many_takes_no_more_jobs_while_its_own_wait);
     tcase_add_test(cases, events_about_strangers_are_refused);
     tcase_add_test(cases, time_never_runs_backwards);
     tcase_add_loop_test(cases, options_outside_their_range_are_refused, 0, 3);

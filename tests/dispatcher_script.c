@@ -8,7 +8,7 @@
  *     submit 7 prio=5 first delay=1 retries=2 base=1 factor=2 max=10
  *     up w1          down w1          down w1 failed
  *     done w1 7 ok ran=0.001           done w1 7 bad
- *     return w1 7    recalled w1      withdraw 7
+ *     park w1 7      return w1 7      recalled w1      withdraw 7
  *     cancel 7       cancel-pending   resize 3
  *     pause          resume           close            close soon
  *     at 2.5         tick 2.5         the time from now on; tick also tells the dispatcher
@@ -218,6 +218,8 @@ static bool tell(struct script *self)
         answer(self, dispatcher_worker_up(d, worker(self), now));
     else if (strcmp(event, "down") == 0)
         answer(self, dispatcher_worker_down(d, worker(self), has(self, "failed"), now));
+    else if (strcmp(event, "park") == 0)
+        answer(self, dispatcher_parked(d, worker(self), id_at(self, 2), now));
     else if (strcmp(event, "return") == 0)
         answer(self, dispatcher_returned(d, worker(self), id_at(self, 2), now));
     else if (strcmp(event, "recalled") == 0)

@@ -3,15 +3,15 @@
  *     model_dispatcher [jobs [seed]]        100,000 jobs unless said otherwise
  *
  * The model keeps every job's place in the plainest way, tells the dispatcher random events (submit,
- * begin, done, cancel, withdraw, return, recall answers, losses, failed starts, resize, pause, close,
+ * begin, park, done, cancel, withdraw, return, recall answers, losses, failed starts, resize, pause, close,
  * time) and checks every action:
  *
  * 1. Each job gets exactly one end, the one that its events led to, with its own load and result.
  * 2. What runs is the first by priority and order of all that wait, on a worker that is up and may have
  *    one more.
  * 3. An idle worker gets a job before any other gets a second; no job waits while a worker is idle.
- * 4. No start beyond the limit, nor beyond the jobs waiting; no stop of a worker with jobs; one recall at
- *    a time each.
+ * 4. No start beyond the limit, nor beyond the jobs waiting; no stop of a worker with jobs, save that one too many may
+ *    be stopped while parked jobs remain; one recall at a time each.
  * 5. When a tick has been answered the next deadline is ahead: no loop would spin on it.
  * 6. A closed pool ends, and says so once, last.
  */
@@ -27,7 +27,7 @@
 
 enum { PRIORITIES = 5, WORKERS = 12, JOBS = 4000, HAND = 300 };
 
-enum place { UNUSED, DELAYED, QUEUED, HANDED, ENDING, ENDED };
+enum place { UNUSED, DELAYED, QUEUED, HANDED, PARKED, ENDING, ENDED };
 enum life { VACANT, STARTING, UP, STOPPING };
 
 struct model_job {
@@ -51,6 +51,8 @@ struct model_worker {
     int hand[HAND]; /* job ids in the order handed */
     int held;
     int begun; /* of them */
+    int parked[JOBS]; /* in the order parked */
+    int parked_count;
     bool asked;
     bool fresh; /* was given a job or reported one done since it was asked or answered */
 };
@@ -72,7 +74,7 @@ static char tokens[2 * JOBS + 2];
 /* The whole run. */
 static uint64_t seed;
 static uint64_t events;
-static uint64_t ends[4], retried, recalled, abandoned;
+static uint64_t ends[4], retried, recalled, parked, abandoned;
 
 static void fail(const char *what, int64_t id)
 {
@@ -173,6 +175,17 @@ static void out_of_hand(int id)
     handed--;
     worker->begun -= i < worker->begun;
     memmove(&worker->hand[i], &worker->hand[i + 1], (size_t)(worker->held - i) * sizeof(int));
+}
+
+static void out_of_parked(int id)
+{
+    struct model_worker *worker = &workers[jobs[id].worker];
+    int i = 0;
+    while (worker->parked[i] != id)
+        i++;
+    worker->parked_count--;
+    handed--;
+    memmove(&worker->parked[i], &worker->parked[i + 1], (size_t)(worker->parked_count - i) * sizeof(int));
 }
 
 static void put_back(int id)
@@ -276,6 +289,8 @@ static void check_action(const struct action *a)
         break;
     case ACTION_STOP:
         require(worker->state == UP && worker->held == 0, "only idle workers are stopped", a->worker);
+        require(worker->parked_count == 0 || count_workers(STARTING) + count_workers(UP) > limit,
+                "a worker with parked jobs is stopped only when it is too many", a->worker);
         worker->state = STOPPING;
         break;
     case ACTION_RUN:
@@ -383,25 +398,67 @@ static double run_time(void)
     return chance(50) ? 0.01 : 0.0003;
 }
 
-static void finish(void)
+/* A job in the worker's hand that has begun. */
+static int begun_by(struct model_worker *worker)
+{
+    if (worker->begun == 0 || chance(10))
+        worker->begun += worker->begun < worker->held;
+    return worker->hand[below(worker->begun)];
+}
+
+static void park(void)
 {
     int w = pick(UP, 1);
     if (!w)
         return;
     struct model_worker *worker = &workers[w];
-    if (worker->begun == 0 || chance(10))
-        worker->begun += worker->begun < worker->held;
-    int id = worker->hand[below(worker->begun)];
+    int id = begun_by(worker);
+    require(!dispatcher_parked(dispatcher, w, (uint64_t)id, now), "a park is taken", id);
+    require(dispatcher_parked(dispatcher, w, (uint64_t)id, now) == TROUPE_EINVAL, "a job parks once", id);
+    out_of_hand(id);
+    handed++;
+    jobs[id].place = PARKED;
+    worker->parked[worker->parked_count++] = id;
+    worker->fresh = true;
+    parked++;
+}
+
+/* Some worker with parked jobs; 0: none was found. */
+static int pick_parking(void)
+{
+    int i = 1 + below(WORKERS);
+    for (int n = 0; n < WORKERS; n++, i = i % WORKERS + 1) {
+        if (workers[i].parked_count)
+            return i;
+    }
+    return 0;
+}
+
+static void finish(void)
+{
+    int w = pick(UP, 1);
+    int parking = pick_parking();
+    bool of_parked = parking && (!w || chance(20));
+    if (of_parked)
+        w = parking;
+    if (!w)
+        return;
+    struct model_worker *worker = &workers[w];
+    int id = of_parked ? worker->parked[below(worker->parked_count)] : begun_by(worker);
     bool ok = chance(85);
     double ran = run_time();
-    shortest = ran < shortest ? ran : shortest;
+    if (!of_parked)
+        shortest = ran < shortest ? ran : shortest;
     void *result = &tokens[JOBS + id];
     void *dropped;
     int rc = dispatcher_done(dispatcher, w, (uint64_t)id, ok, ran, result, &dropped, now);
     require(!rc, "done is taken", id);
-    out_of_hand(id);
+    if (of_parked)
+        out_of_parked(id);
+    else
+        out_of_hand(id);
     jobs[id].attempts++;
-    worker->fresh = true;
+    worker->fresh = worker->fresh || !of_parked;
     if (ok)
         will_end(id, JOB_FINISHED, result);
     else if (run_again(id))
@@ -453,6 +510,10 @@ static void cancel(void)
             out_of_hand(id);
             will_end(id, JOB_CANCELLED, NULL);
         }
+    } else if (job->place == PARKED) {
+        require(answer == CANCEL_HANDED, "a parked job has begun", id);
+        require(dispatcher_withdraw(dispatcher, (uint64_t)id, now) == TROUPE_EINVAL, "a parked job stays", id);
+        job->cancelled = true;
     } else if (job->place == QUEUED || job->place == DELAYED) {
         require(answer == CANCEL_ENDED, "a waiting job is cancelled at once", id);
         if (job->place == QUEUED)
@@ -478,6 +539,14 @@ static void cancel_pending(void)
     }
 }
 
+/* It had begun when its worker was lost. */
+static void lose_job(int id)
+{
+    jobs[id].attempts++;
+    if (!run_again(id))
+        will_end(id, JOB_LOST, NULL);
+}
+
 static void lose(int w)
 {
     struct model_worker *worker = &workers[w];
@@ -489,13 +558,15 @@ static void lose(int w)
     for (int i = held; i-- > 0;) {
         int id = hand[i];
         out_of_hand(id);
-        if (i > 0) {
+        if (i > 0)
             put_back(id);
-            continue;
-        }
-        jobs[id].attempts++;
-        if (!run_again(id))
-            will_end(id, JOB_LOST, NULL);
+        else
+            lose_job(id);
+    }
+    while (worker->parked_count) {
+        int id = worker->parked[0];
+        out_of_parked(id);
+        lose_job(id);
     }
     *worker = (struct model_worker){0};
 }
@@ -537,6 +608,11 @@ static void worker_event(void)
             lose(w);
         break;
     case STOPPING:
+        if (workers[w].parked_count) {
+            if (chance(7))
+                lose(w);
+            break;
+        }
         require(!dispatcher_worker_down(dispatcher, w, false, now), "a stopped worker ends", w);
         workers[w] = (struct model_worker){0};
     }
@@ -612,8 +688,10 @@ static void event(int most)
     events++;
     if (kind < 30)
         submit(most);
-    else if (kind < 70)
+    else if (kind < 64)
         finish();
+    else if (kind < 70)
+        park();
     else if (kind < 75)
         cancel();
     else if (kind < 82)
@@ -630,11 +708,11 @@ static void check_states(void)
 {
     static const enum job_state states[] = {
         [UNUSED] = JOB_NONE, [DELAYED] = JOB_DELAYED, [QUEUED] = JOB_QUEUED,
-        [HANDED] = JOB_HANDED, [ENDING] = JOB_NONE,   [ENDED] = JOB_NONE,
+        [HANDED] = JOB_HANDED, [PARKED] = JOB_RUNNING, [ENDING] = JOB_NONE,   [ENDED] = JOB_NONE,
     };
     for (int id = 1; id <= submitted; id++) {
         enum job_state state = dispatcher_state(dispatcher, (uint64_t)id);
-        if (state == JOB_RUNNING) {
+        if (state == JOB_RUNNING && jobs[id].place != PARKED) {
             require(workers[jobs[id].worker].hand[0] == id, "the first in a hand is running", id);
             state = JOB_HANDED;
         }
@@ -708,7 +786,7 @@ int main(int argc, char **argv)
     printf("# %" PRIu64 " jobs, %" PRIu64 " events: ", done, events);
     printf("finished %" PRIu64 ", failed %" PRIu64 ", ", ends[JOB_FINISHED], ends[JOB_FAILED]);
     printf("cancelled %" PRIu64 ", lost %" PRIu64 ", ", ends[JOB_CANCELLED], ends[JOB_LOST]);
-    printf("retried %" PRIu64 ", recalled %" PRIu64 ", ", retried, recalled);
+    printf("retried %" PRIu64 ", recalled %" PRIu64 ", parked %" PRIu64 ", ", retried, recalled, parked);
     printf("abandoned %" PRIu64 "\n", abandoned);
     return EXIT_SUCCESS;
 }
