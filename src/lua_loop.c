@@ -36,7 +36,10 @@ void lua_loop_attach(lua_State *L, struct loop *loop)
 static int leave(lua_State *L)
 {
     struct client *self = lua_touserdata(L, 1);
-    lua_loop_attach(L, NULL);
+    if (self->loop)
+        vm_tasks_kill_all(loop_tasks(self->loop)); /* what they close may still use the loop */
+    lua_pushboolean(L, 0);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &loop_key); /* closed for good: nothing made now would be finalised */
     loop_destroy(&self->loop);
     if (self->entered)
         node_leave(&self->ear);
@@ -87,9 +90,11 @@ static struct loop *open_loop(lua_State *L)
 
 struct loop *lua_loop(lua_State *L)
 {
-    lua_rawgetp(L, LUA_REGISTRYINDEX, &loop_key);
+    int type = lua_rawgetp(L, LUA_REGISTRYINDEX, &loop_key);
     struct loop *loop = lua_touserdata(L, -1);
     lua_pop(L, 1);
+    if (type == LUA_TBOOLEAN)
+        luaL_error(L, "troupe cannot be used any more: this Lua state is closing");
     return loop ? loop : open_loop(L);
 }
 

@@ -276,6 +276,36 @@ test("a program's end closes what waiting tasks have open", function()
   eq(out, "closed\n")
 end)
 
+test("troupe run goes on until every task has ended", function()
+  local name = os.tmpname()
+  local f = io.open(name, "w")
+  f:write [[
+    local task = require "troupe.task"
+    task.spawn(function() task.sleep(0.01) print "task" end)
+    print "main"
+  ]]
+  f:close()
+  local status, out = t.troupe({ "run", name })
+  os.remove(name)
+  eq(status, 0)
+  eq(out, "main\ntask\n")
+end)
+
+test("nothing of troupe can be opened by what runs while the state closes", function()
+  local status, out = t.script([[
+    local late = setmetatable({}, { __gc = function() print(pcall(require "troupe.task".spawn, print)) end })
+    local task = require "troupe.task"
+    task.spawn(function()
+      local _ <close> = setmetatable({}, { __close = function() print(task.running() == nil) end })
+      task.sleep(1000)
+    end)
+    KEEP = late
+  ]])
+  eq(status, 0)
+  match(out, "true\n")
+  match(out, "false\ttroupe cannot be used any more: this Lua state is closing\n")
+end)
+
 -- ---- per task
 
 test("tls is the task's own and empty at its start", function()

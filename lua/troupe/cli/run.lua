@@ -1,7 +1,7 @@
 -- run.lua - `troupe run SCRIPT.lua [ARG...]`: a program, as lua5.4 runs it, with the library at hand.
 
-local debug, getmetatable, io, loadfile, table, tostring, type, xpcall =
-  debug, getmetatable, io, loadfile, table, tostring, type, xpcall
+local debug, getmetatable, io, loadfile, package, table, tostring, type, xpcall =
+  debug, getmetatable, io, loadfile, package, table, tostring, type, xpcall
 
 local program = require "troupe.program"
 
@@ -43,6 +43,8 @@ return function(args)
   end
   _G.arg = arg_table(args)
   local ok, err = xpcall(script, handler, table.unpack(args, 2))
+  local task = package.loaded["troupe.task"]
+  if ok and task then ok, err = xpcall(task.run, handler) end -- what it has spawned goes on to its end
   local signal = program.signal()
   if ok then return 0 end
   if signal then return 128 + signal end
