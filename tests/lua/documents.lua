@@ -1,0 +1,120 @@
+-- documents.lua - what the documents say of the code is what the code says.
+
+local t = require "harness"
+
+local top = os.getenv "top_srcdir"
+
+local function text_of(path)
+  local file <close> = assert(io.open(top .. "/" .. path))
+  return file:read "a"
+end
+
+local function list(pattern)
+  local names, pipe = {}, assert(io.popen("cd '" .. top .. "' && ls -d " .. pattern))
+  for name in pipe:lines() do names[#names + 1] = name end
+  pipe:close()
+  return names
+end
+
+local protocol, architecture = text_of "doc/protocol.md", text_of "doc/architecture.md"
+local message, readme = text_of "src/message.h", text_of "README.md"
+
+-- Lines of indented code of a document, each block as one text.
+local function code_blocks(text)
+  local blocks, block = {}, nil
+  for line in (text .. "\n"):gmatch "(.-)\n" do
+    local code = line:match "^    (.*)"
+    if code then
+      block = block or {}
+      block[#block + 1] = code
+    elseif block and line == "" then
+      block[#block + 1] = ""
+    elseif block then
+      blocks[#blocks + 1] = table.concat(block, "\n")
+      block = nil
+    end
+  end
+  return blocks
+end
+
+t.test("protocol.md has every kind of letter, by its number", function()
+  local count = 0
+  for name in message:match "enum message_kind {(.-)};":gmatch "MAIL_(%u+)" do
+    if name ~= "NONE" then
+      t.match(protocol, "\n| " .. count .. " | " .. name .. " |")
+    end
+    count = count + 1
+  end
+  t.ok(count > 10)
+end)
+
+t.test("protocol.md has every flag of a letter, by its value", function()
+  local count = 0
+  for name, value in message:match "enum message_flag {(.-)};":gmatch "FLAG_(%u+) = (%d+)" do
+    t.match(protocol, "\n| " .. value .. " | " .. name .. " |")
+    count = count + 1
+  end
+  t.eq(count, 8)
+end)
+
+t.test("protocol.md has every field of a letter's header, where it is", function()
+  local sizes = { uint8_t = 1, uint32_t = 4, uint64_t = 8 }
+  local body = message:match "struct header (%b{});":gsub("union (%b{}) u;", "uint64_t seconds or number;")
+  local at = 0
+  for kind, name in body:gmatch "(uint%d+_t) ([%a ]+);" do
+    t.match(protocol, ("\n| %d | %d | %s |"):format(at, sizes[kind], name))
+    at = at + sizes[kind]
+  end
+  t.match(protocol, "header of " .. at .. " bytes")
+  t.match(protocol, "\n| 1 | 1 | version | " .. message:match "MESSAGE_VERSION = (%d+)" .. " |")
+end)
+
+t.test("architecture.md has every room, on the floor that layers.sh gives its family", function()
+  local floors, rows = {}, {}
+  for floor, family in text_of "tests/layers.sh":match "<<'EOT'\n(.-)\nEOT":gmatch "(%d) ([%w_]+)" do
+    floors[family] = floor
+  end
+  for floor, families, rooms in architecture:gmatch "\n| (%d) | ([^|]+) | ([^\n]+)" do
+    for family in families:gmatch "[%w_]+" do
+      rows[family .. floor] = (rows[family .. floor] or "") .. families .. " " .. rooms
+    end
+  end
+  for _, path in ipairs(list "src/*.[ch]") do
+    local room = path:match "src/(.*)%.[ch]$"
+    local family = floors[room] and room or room:match "^[^_]*"
+    local row = rows[family .. floors[family]]
+    t.ok(row, family .. " on floor " .. floors[family])
+    t.ok((" " .. row):find("[^%w_]" .. room .. "[^%w_]"), room)
+  end
+end)
+
+t.test("the documents name no file that is not there", function()
+  for _, document in ipairs { "README.md", "doc/architecture.md", "doc/protocol.md" } do
+    for path in text_of(document):gmatch "[%w_/]+/[%w_]+%.[%a%d]+" do
+      if path:match "^%l+/" and path:match "%.lua$" or path:match "^src/" or path:match "^doc/" then
+        local file = io.open(top .. "/" .. path)
+        t.ok(file, document .. " names " .. path)
+        file:close()
+      end
+    end
+  end
+end)
+
+t.test("the README's program runs, and prints what it says", function()
+  local program = code_blocks(readme)[1]
+  t.match(program, "troupe.pool")
+  local expected = program:match "%-%-> (%d+)"
+  local status, out, err = t.script(program, top .. "/LICENSE", top .. "/bootstrap")
+  t.eq(err, "")
+  t.eq(status, 0)
+  local lines = {}
+  for line in out:gmatch "[^\n]+" do lines[#lines + 1] = line end
+  t.eq(lines[1], expected)
+  for i, name in ipairs { "/LICENSE", "/bootstrap" } do
+    local count = 0
+    for _ in io.lines(top .. name) do count = count + 1 end
+    t.eq(lines[i + 1], top .. name .. "\t" .. count)
+  end
+end)
+
+t.finish()
