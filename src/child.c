@@ -238,6 +238,12 @@ int child_join(struct child *self, double timeout)
     return rc;
 }
 
+void child_tell_end(struct child *self, int eventfd)
+{
+    if (self->thread)
+        thread_tell_end(self->thread, eventfd);
+}
+
 bool child_ended(struct child *self)
 {
     return self->joined || (self->thread && thread_ended(self->thread));

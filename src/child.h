@@ -41,6 +41,9 @@ int child_start(struct child *self, bool keep);
 /* As thread_join, but the child stays. */
 int child_join(struct child *self, double timeout);
 
+/* Makes the eventfd readable when it ends; negative: no more. For a child that was started and not joined. */
+void child_tell_end(struct child *self, int eventfd);
+
 /* True when it was started and has ended, its vm closed. */
 bool child_ended(struct child *self);
 

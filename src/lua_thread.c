@@ -17,9 +17,12 @@
 #include <lauxlib.h>
 
 #include "clock.h"
+#include "lua_child.h"
 #include "lua_llthreads.h"
+#include "lua_loop.h"
 #include "troupe.h"
 #include "value.h"
+#include "vm_task.h"
 
 struct handle {
     struct child *child; /* first: `slot` of lua_thread_push */
@@ -115,8 +118,42 @@ static int push_outcome(lua_State *L, struct handle *self)
     lua_pushlightuserdata(L, self->child);
     int status = lua_pcall(L, 1, LUA_MULTRET, 0);
     self->joined = true;
-    child_release(&self->child);
+    lua_child_release(L, &self->child);
     return status == LUA_OK ? lua_gettop(L) - 1 : lua_error(L);
+}
+
+/* The child has ended, or rc says why it is not waited for any longer. */
+static int finish_join(lua_State *L, struct handle *self, int rc)
+{
+    if (rc)
+        return push_failure(L, troupe_strerror(rc));
+    if (self->joinable && !self->detached)
+        return push_outcome(L, self);
+    self->joined = true;
+    lua_child_release(L, &self->child);
+    lua_pushboolean(L, 1);
+    lua_pushinteger(L, 0);
+    return 2;
+}
+
+/* The thread is at 1. */
+static int waited(lua_State *L, int status, lua_KContext context)
+{
+    struct handle *self = lua_touserdata(L, 1);
+    (void)status;
+    (void)context;
+    if (self->joined)
+        return push_failure(L, unjoinable(self)); /* another task was first */
+    return finish_join(L, self, child_join(self->child, 0));
+}
+
+static int join_among_tasks(lua_State *L, struct handle *self, double timeout)
+{
+    int rc = lua_child_watch(L, self->child);
+    if (rc)
+        return push_failure(L, troupe_strerror(rc));
+    lua_loop_wait(L, lua_child_has_ended, self->child, timeout < 0 ? -1 : clock_now() + timeout, 0, waited);
+    return waited(L, LUA_OK, 0);
 }
 
 static int handle_join(lua_State *L)
@@ -127,16 +164,10 @@ static int handle_join(lua_State *L)
     const char *why = unjoinable(self);
     if (why)
         return push_failure(L, why);
-    int rc = await(L, self, timeout / 1000);
-    if (rc)
-        return push_failure(L, troupe_strerror(rc));
-    if (self->joinable && !self->detached)
-        return push_outcome(L, self);
-    self->joined = true;
-    child_release(&self->child);
-    lua_pushboolean(L, 1);
-    lua_pushinteger(L, 0);
-    return 2;
+    struct vm_tasks *tasks = timeout == 0 || child_ended(self->child) ? NULL : vm_tasks_of(L);
+    if (tasks && vm_tasks_count(tasks) > 0)
+        return join_among_tasks(L, self, timeout / 1000);
+    return finish_join(L, self, await(L, self, timeout / 1000));
 }
 
 static int handle_alive(lua_State *L)
@@ -206,7 +237,7 @@ static int handle_close(lua_State *L)
     if (is_attached(self))
         while (await(L, self, -1) == TROUPE_EINTR)
             ;
-    child_release(&self->child);
+    lua_child_release(L, &self->child);
     return 0;
 }
 
@@ -214,7 +245,7 @@ static int handle_gc(lua_State *L)
 {
     struct handle *self = luaL_checkudata(L, 1, TYPE);
     if (!is_attached(self) || child_ended(self->child))
-        child_release(&self->child);
+        lua_child_release(L, &self->child);
     else if (lua_orphans_closing(L, 1))
         return handle_close(L);
     else

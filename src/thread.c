@@ -22,6 +22,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 
 #include "interrupt.h"
 #include "latch.h"
@@ -42,9 +43,10 @@ struct thread {
     struct latch ended;
     atomic_int holders;
     unsigned birth;       /* forks before it was started */
-    pthread_mutex_t lock; /* over the two below */
+    pthread_mutex_t lock; /* over the three below */
     bool running;
     pthread_t id;
+    int told; /* an eventfd to write to at the end; negative: none */
     char name[NAME_SIZE];
 };
 
@@ -112,6 +114,10 @@ static void carry(struct thread *self)
     self->fn(self->arg);
     set_running(self, false);
     latch_open(&self->ended);
+    pthread_mutex_lock(&self->lock);
+    if (self->told >= 0)
+        eventfd_write(self->told, 1);
+    pthread_mutex_unlock(&self->lock);
     release(self);
 }
 
@@ -219,6 +225,7 @@ int thread_start(struct thread **out, const char *name, void (*fn)(void *arg), v
         return TROUPE_ENOMEM;
     self->fn = fn;
     self->arg = arg;
+    self->told = -1;
     self->birth = atomic_load(&forks);
     atomic_init(&self->holders, 2);
     latch_close(&self->ended);
@@ -242,6 +249,15 @@ int thread_join(struct thread **self, double timeout)
     if (rc == 0)
         thread_detach(self);
     return rc;
+}
+
+void thread_tell_end(struct thread *self, int eventfd)
+{
+    pthread_mutex_lock(&self->lock);
+    self->told = eventfd;
+    if (eventfd >= 0 && latch_is_open(&self->ended))
+        eventfd_write(eventfd, 1);
+    pthread_mutex_unlock(&self->lock);
 }
 
 bool thread_ended(struct thread *self)

@@ -22,6 +22,9 @@ int thread_join(struct thread **self, double timeout);
 /* True once fn has returned. */
 bool thread_ended(struct thread *self);
 
+/* Makes the eventfd readable once fn has returned; negative: no more. */
+void thread_tell_end(struct thread *self, int eventfd);
+
 /* Lets it end by itself; the handle is gone. */
 void thread_detach(struct thread **self);
 

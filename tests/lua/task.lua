@@ -498,6 +498,52 @@ test("a pool that closes soon ends jobs that wait", function()
   eq(job:join(), false)
 end)
 
+-- ---- threads among tasks
+
+local llthreads = require "llthreads"
+
+test("joining a thread parks the task", function()
+  local gate = os.tmpname()
+  os.remove(gate)
+  local order = {}
+  task.run(function()
+    local thread = llthreads.new([[
+      local gate = ...
+      repeat local f = io.open(gate) until f
+      return "opened"
+    ]], gate):start()
+    local joiner = task.spawn(function()
+      deep({ thread:join(1) }, { nil, "timeout" })
+      local _, result = thread:join()
+      order[#order + 1] = result
+    end)
+    local other = task.spawn(function() return thread:join() end)
+    local killed = task.spawn(function() thread:join() end)
+    task.kill(killed)
+    task.sleep(0.005)
+    order[#order + 1] = "main"
+    io.open(gate, "w"):close()
+    eq(task.join(joiner), true)
+    deep({ task.join(other) }, { true, nil, "Can't join a thread that has already been joined." })
+  end)
+  os.remove(gate)
+  deep(order, { "main", "opened" })
+end)
+
+test("a thread joined outside any task lets the vm's tasks run", function()
+  local ran = 0
+  local thread = llthreads.new("repeat local f = io.open(...) until f return 5", os.tmpname() .. "x")
+  local id = task.spawn(function()
+    task.sleep(0.005)
+    ran = 1
+    thread:interrupt(true)
+  end)
+  thread:start()
+  eq(thread:join(), false)
+  eq(ran, 1)
+  task.join(id)
+end)
+
 -- ---- foreign loops
 
 local socket = require "socket"
