@@ -5,7 +5,8 @@
  *
  * Invariants:
  *  1. an endpoint's name is used once: it holds the box and how often that box was opened;
- *  2. posts are made on first use and kept until their box is found dead, or the mailbox closes;
+ *  2. posts are made on first use and kept until their box is found dead, or the mailbox closes; those to dead boxes are
+ *     looked for whenever their number has doubled, so that they are never more than the living, or SWEEP_FROM;
  *  3. `letters` were taken from trays and not yet handed out; `current` is a told tray not yet found empty;
  *  4. one ZeroMQ context serves all mailboxes; the last one to close ends it;
  *  5. no socket is touched in a forked child.
@@ -22,6 +23,8 @@
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 #include <zmq.h>
 
@@ -45,7 +48,8 @@ void __tsan_release(void *address);
 #define __tsan_release(address) ((void)(address))
 #endif
 
-enum { POSTS_A_PAGE = 256, PAGES = BOX_COUNT / POSTS_A_PAGE, SPIN_ROUNDS = 64 };
+enum { POSTS_A_PAGE = 256, PAGES = BOX_COUNT / POSTS_A_PAGE, SPIN_ROUNDS = 64, SWEEP_FROM = 32,
+       CONTEXT_DESCRIPTORS = 8 };
 
 /* Watching for the answer pays while it takes less than going to sleep and being woken would. */
 static const double eager_seconds = 60e-6;
@@ -62,7 +66,9 @@ struct mailbox {
     void *pull;
     struct message *letters;
     struct message *own, *own_tail; /* posted here from here */
+    struct message *late; /* to be delivered when memory and descriptors allow */
     struct tray *current;
+    int posts, sweep_at;
     struct post *pages[PAGES];
 };
 
@@ -85,16 +91,40 @@ static void watch_forks(void)
     pthread_atfork(NULL, NULL, in_forked_child);
 }
 
+/* libzmq aborts when it finds no descriptor for a new context's reaper: whether there are enough is asked before. */
+static bool enough_descriptors(void)
+{
+    int fds[CONTEXT_DESCRIPTORS], count = 0;
+    while (count < CONTEXT_DESCRIPTORS && (fds[count] = eventfd(0, EFD_CLOEXEC)) >= 0)
+        count++;
+    for (int i = 0; i < count; i++)
+        close(fds[i]);
+    return count == CONTEXT_DESCRIPTORS;
+}
+
+/* The first socket makes a context start its reaper. */
+static bool start(void *zmq)
+{
+    void *socket = zmq_socket(zmq, ZMQ_PULL);
+    if (socket)
+        zmq_close(socket);
+    return socket != NULL;
+}
+
 /* A context without io threads: everything here is inproc. */
 static void *context_new(void)
 {
-    void *zmq = zmq_ctx_new();
+    void *zmq = enough_descriptors() ? zmq_ctx_new() : NULL;
     if (!zmq)
         return NULL;
     int most = zmq_ctx_get(zmq, ZMQ_SOCKET_LIMIT);
     zmq_ctx_set(zmq, ZMQ_MAX_SOCKETS, most > 0 ? most : 65535);
     zmq_ctx_set(zmq, ZMQ_IO_THREADS, 0);
     zmq_ctx_set(zmq, ZMQ_BLOCKY, 0);
+    if (!start(zmq)) {
+        zmq_ctx_term(zmq);
+        return NULL;
+    }
     return zmq;
 }
 
@@ -159,7 +189,7 @@ int mailbox_open(struct mailbox **out, int box)
 {
     uint32_t generation;
     if (!context_enter())
-        return forked ? TROUPE_EINVAL : TROUPE_ENOMEM;
+        return forked ? TROUPE_EINVAL : TROUPE_ELIMIT;
     struct mailbox *self = calloc(1, sizeof *self);
     int rc = self ? 0 : TROUPE_ENOMEM;
     if (rc)
@@ -168,6 +198,7 @@ int mailbox_open(struct mailbox **out, int box)
     if (rc < 0)
         goto fail;
     self->box = (uint16_t)box;
+    self->sweep_at = SWEEP_FROM;
     rc = socket_open(&self->pull, ZMQ_PULL, self->box, generation);
     if (rc)
         goto fail_box;
@@ -181,7 +212,7 @@ fail:
     return rc;
 }
 
-static void post_close(struct post *p)
+static void post_close(struct mailbox *self, struct post *p)
 {
     if (!p->socket)
         return;
@@ -189,6 +220,7 @@ static void post_close(struct post *p)
     tray_leave(p->tray);
     p->socket = NULL;
     p->tray = NULL;
+    self->posts--;
 }
 
 void mailbox_close(struct mailbox **mailbox)
@@ -200,12 +232,13 @@ void mailbox_close(struct mailbox **mailbox)
     box_release(self->box);
     for (int page = 0; page < PAGES; page++) {
         for (int i = 0; self->pages[page] && i < POSTS_A_PAGE; i++)
-            post_close(&self->pages[page][i]);
+            post_close(self, &self->pages[page][i]);
         free(self->pages[page]);
     }
     zmq_close(self->pull);
     message_destroy_list(&self->letters);
     message_destroy_list(&self->own);
+    message_destroy_list(&self->late);
     free(self);
     context_leave();
 }
@@ -228,18 +261,38 @@ static struct post *find_post(struct mailbox *self, uint16_t box)
     return *page ? &(*page)[box % POSTS_A_PAGE] : NULL;
 }
 
-static int post_open(struct post *p, uint16_t box)
+/* Closes the posts to boxes that are gone. */
+static void sweep(struct mailbox *self)
+{
+    for (int i = 0; i < BOX_COUNT; i++) {
+        struct post *page = self->pages[i / POSTS_A_PAGE];
+        struct post *p = page ? &page[i % POSTS_A_PAGE] : NULL;
+        if (p && p->socket && tray_is_closed(p->tray))
+            post_close(self, p);
+    }
+    self->sweep_at = self->posts * 2 > SWEEP_FROM ? self->posts * 2 : SWEEP_FROM;
+}
+
+static int post_open(struct mailbox *self, struct post *p, uint16_t box)
 {
     uint32_t generation;
+    if (self->posts >= self->sweep_at)
+        sweep(self);
     int rc = tray_connect(&p->tray, box, &generation);
     if (rc)
         return rc;
     rc = socket_open(&p->socket, ZMQ_PUSH, box, generation);
+    if (rc == TROUPE_ELIMIT) {
+        sweep(self);
+        rc = socket_open(&p->socket, ZMQ_PUSH, box, generation);
+    }
     if (rc) {
         tray_leave(p->tray);
         p->tray = NULL;
+        return rc;
     }
-    return rc;
+    self->posts++;
+    return 0;
 }
 
 /* Sends the tray's pointer. */
@@ -267,22 +320,35 @@ static void post_to_self(struct mailbox *self, struct message *m)
 }
 
 /* Puts the letter into the post's tray, opening the post if need be. */
-static int put(struct post *p, uint16_t box, struct message *m)
+static int put(struct mailbox *self, struct post *p, uint16_t box, struct message *m)
 {
     bool tell = false;
     int rc = p->socket ? tray_put(p->tray, m, &tell) : TROUPE_EDEAD;
     if (rc == TROUPE_EDEAD) {
-        post_close(p); /* an earlier box of this number */
-        rc = post_open(p, box);
+        post_close(self, p); /* an earlier box of this number */
+        rc = post_open(self, p, box);
         if (rc == 0)
             rc = tray_put(p->tray, m, &tell);
     }
     if (rc == 0 && tell) {
         rc = announce(p, box);
-        if (rc)
-            tray_unput(p->tray, m);
+        if (rc && !tray_unput(p->tray, m))
+            rc = 0; /* it was in the tray, and went with the box */
     }
     return rc;
+}
+
+int mailbox_reach(struct mailbox *self, uint16_t box)
+{
+    if (forked)
+        return TROUPE_EINVAL;
+    struct post *p = find_post(self, box);
+    if (!p)
+        return TROUPE_ENOMEM;
+    if (p->socket && !tray_is_closed(p->tray))
+        return 0;
+    post_close(self, p);
+    return post_open(self, p, box);
 }
 
 int mailbox_post(struct mailbox *self, struct message **message)
@@ -295,11 +361,42 @@ int mailbox_post(struct mailbox *self, struct message **message)
         post_to_self(self, *message);
     } else {
         struct post *p = find_post(self, box);
-        rc = p ? put(p, box, *message) : TROUPE_ENOMEM;
+        rc = p ? put(self, p, box, *message) : TROUPE_ENOMEM;
     }
     if (rc == 0)
         *message = NULL;
     return rc;
+}
+
+/* True when nothing more is to be done for the letter. */
+static bool try_delivery(struct mailbox *self, struct message **message)
+{
+    int rc = mailbox_post(self, message);
+    if (rc == TROUPE_ELIMIT || rc == TROUPE_ENOMEM)
+        return false;
+    message_destroy(message);
+    return true;
+}
+
+void mailbox_deliver(struct mailbox *self, struct message **message)
+{
+    if (try_delivery(self, message))
+        return;
+    (*message)->next = self->late;
+    self->late = *message;
+    *message = NULL;
+}
+
+bool mailbox_deliver_late(struct mailbox *self)
+{
+    struct message *list = self->late;
+    self->late = NULL;
+    while (list) {
+        struct message *m = list;
+        list = m->next;
+        mailbox_deliver(self, &m);
+    }
+    return self->late != NULL;
 }
 
 /* The next tray we are told of, NULL when there is none. */

@@ -35,6 +35,16 @@ void mailbox_set_single(struct mailbox *self);
  * 0; TROUPE_EDEAD, TROUPE_ELIMIT, TROUPE_ENOMEM: the letter stays the caller's. */
 int mailbox_post(struct mailbox *self, struct message **message);
 
+/* Opens the way to the box: posts there fail from now on only when the box is gone. 0 or as mailbox_post. */
+int mailbox_reach(struct mailbox *self, uint16_t box);
+
+/* Posts a letter that nobody could do anything about if it failed; takes it. When memory or descriptors are out it is
+ * kept, and tried again by mailbox_deliver_late; when the box is gone it is freed. */
+void mailbox_deliver(struct mailbox *self, struct message **message);
+
+/* True when some are kept still. */
+bool mailbox_deliver_late(struct mailbox *self);
+
 /* The next letter, NULL when there is none now. Does not wait. */
 struct message *mailbox_take(struct mailbox *self);
 

@@ -31,6 +31,9 @@
 
 enum { LETTERS_A_TURN = 256 };
 
+/* Until letters that could not be delivered are tried again. */
+static const double late_retry = 0.01;
+
 /* How long jobs may go on when their owner's vm closes. */
 static const double leave_grace = 0.1;
 
@@ -110,7 +113,7 @@ static void return_to_sender(struct node *self, struct message **letter)
     } else {
         buffer_append(&(*letter)->bytes, closing ? "\xc3" : "\xc0", 1);
     }
-    mailbox_post(self->mailbox, letter);
+    mailbox_deliver(self->mailbox, letter);
 }
 
 static void handle(struct node *self, struct message *letter, double now)
@@ -200,8 +203,12 @@ static void node_main(void *arg)
         }
         if (ending && self->pool_count == 0)
             break;
+        bool late = mailbox_deliver_late(self->mailbox);
+        double timeout = next_timeout(self);
+        if (late && (timeout < 0 || timeout > late_retry))
+            timeout = late_retry;
         if (!more)
-            mailbox_wait(self->mailbox, next_timeout(self), true, -1);
+            mailbox_wait(self->mailbox, timeout, true, -1);
     }
     message_release_cache();
 }

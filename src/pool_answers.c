@@ -5,8 +5,7 @@
 
 void pool_post(struct pool *self, struct message **letter)
 {
-    mailbox_post(self->house.mailbox, letter);
-    message_destroy(letter);
+    mailbox_deliver(self->house.mailbox, letter);
 }
 
 static void answer(struct pool *self, struct message **letter)

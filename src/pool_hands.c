@@ -60,7 +60,7 @@ void pool_start_worker(struct pool *self, int worker, double now)
     struct hand *hand = &self->hands[worker - 1];
     hand->stop = message_new(MAIL_STOP);
     self->worker.number = (uint32_t)worker;
-    int rc = hand->stop ? worker_start(&hand->worker, &self->worker) : TROUPE_ENOMEM;
+    int rc = hand->stop ? worker_start(&hand->worker, &self->worker, self->house.mailbox) : TROUPE_ENOMEM;
     if (rc) {
         hand_leave(hand);
         start_failed(self, worker, rc, now);

@@ -9,7 +9,8 @@
  *  1. one outcome per ticket: it is freed when its outcome has been posted;
  *  2. ticket->letter is NULL exactly while a worker has the letter and the job cannot run again;
  *  3. hands[n - 1] is worker n of the dispatcher, from ACTION_START until dispatcher_worker_down;
- *  4. an outcome for which there is no memory waits in `owed`, and is tried again.
+ *  4. the way to a worker is open while it is a hand: what is posted to it arrives, or its MAIL_DOWN is on the way;
+ *  5. an outcome for which there is no memory waits in `owed`, and is tried again.
  */
 #ifndef POOL_INNER_H
 #define POOL_INNER_H
@@ -28,6 +29,7 @@ struct ticket {
     uint8_t flags;    /* of the letter */
     uint8_t end;      /* enum job_end, once it is owed */
     bool repeatable;  /* may run again: the letter stays here */
+    bool starved;     /* there was no memory to hand it out */
     struct ticket *next; /* owed */
 };
 
@@ -56,7 +58,7 @@ struct pool {
     bool drained;
 };
 
-/* Posts a letter, which it takes: to the living; none arrives at the dead. */
+/* Delivers a letter, which it takes: to the living, if need be later; none arrives at the dead. */
 void pool_post(struct pool *self, struct message **letter);
 
 /* Turns a question into its answer and posts it. */

@@ -30,10 +30,12 @@ static void copy_failure(struct pool *self, struct message *letter)
 }
 
 /* The outcome of a job that no run has ended. */
-static void write_outcome(struct pool *self, struct message *letter, enum job_end end)
+static void write_outcome(struct pool *self, struct message *letter, enum job_end end, bool starved)
 {
     message_header(letter)->flags = 0;
-    if (end == JOB_CANCELLED) {
+    if (starved) {
+        pool_write_error(letter, "not enough memory");
+    } else if (end == JOB_CANCELLED) {
         pool_write_error(letter, "cancelled");
         message_header(letter)->flags |= FLAG_CANCELLED;
     } else if (end == JOB_LOST) {
@@ -51,7 +53,7 @@ static bool settle(struct pool *self, struct ticket *t)
     t->letter = NULL;
     if (!letter)
         return false;
-    write_outcome(self, letter, t->end);
+    write_outcome(self, letter, t->end, t->starved);
     post_outcome(self, t, &letter);
     return true;
 }
@@ -133,14 +135,21 @@ void pool_submit(struct pool *self, struct message **letter, double now)
     reject(self, letter, rc == TROUPE_EDEAD ? "the pool is closed" : troupe_strerror(rc));
 }
 
+/* To try again at once would most likely find no memory again: the job ends, and says why. */
+static void starve(struct pool *self, struct ticket *t, double now)
+{
+    t->starved = true;
+    dispatcher_cancel(self->dispatcher, t->id, now);
+    dispatcher_withdraw(self->dispatcher, t->id, now);
+}
+
 void pool_hand_out(struct pool *self, const struct action *a, double now)
 {
     struct ticket *t = a->load;
     struct hand *hand = pool_hand(self, a->worker);
     struct message *m = t->repeatable ? message_copy(t->letter) : t->letter;
-    void *dropped = NULL;
     if (!m) {
-        dispatcher_done(self->dispatcher, a->worker, a->id, false, 0, NULL, &dropped, now);
+        starve(self, t, now);
         return;
     }
     struct header *h = message_header(m);
@@ -150,14 +159,11 @@ void pool_hand_out(struct pool *self, const struct action *a, double now)
     h->u.number = (int64_t)(intptr_t)t;
     if (h->flags & FLAG_CODE)
         pool_send_code(self, hand, h->code);
-    if (mailbox_post(self->house.mailbox, &m) == 0) {
-        if (!t->repeatable)
-            t->letter = NULL;
-        return;
-    }
-    if (t->repeatable)
+    int rc = mailbox_post(self->house.mailbox, &m);
+    if (!t->repeatable)
+        t->letter = m; /* refused: the worker has closed its box, and its MAIL_DOWN will say what becomes of the job */
+    else if (rc)
         message_destroy(&m);
-    dispatcher_done(self->dispatcher, a->worker, a->id, false, 0, NULL, &dropped, now);
 }
 
 void pool_job_done(struct pool *self, struct message **letter, double now)

@@ -172,12 +172,13 @@ static bool is_this(const struct message *m, void *context)
     return m == context;
 }
 
-void tray_unput(struct tray *self, struct message *m)
+bool tray_unput(struct tray *self, struct message *m)
 {
-    tray_recall(self, is_this, m);
+    bool found = tray_recall(self, is_this, m) != NULL;
     pthread_mutex_lock(&self->lock);
     self->told = false;
     pthread_mutex_unlock(&self->lock);
+    return found;
 }
 
 struct message *tray_recall(struct tray *self, bool (*want)(const struct message *, void *), void *context)
@@ -211,6 +212,14 @@ static void unlink_tray(struct tray *self)
         table.box[self->box].trays = self->next;
     if (self->next)
         self->next->prev = self->prev;
+}
+
+bool tray_is_closed(struct tray *self)
+{
+    pthread_mutex_lock(&self->lock);
+    bool closed = self->closed;
+    pthread_mutex_unlock(&self->lock);
+    return closed;
 }
 
 void tray_leave(struct tray *self)

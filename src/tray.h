@@ -39,11 +39,14 @@ int tray_connect(struct tray **out, uint16_t box, uint32_t *generation);
  * *tell is true when the receiver must be told of the tray. */
 int tray_put(struct tray *self, struct message *m, bool *tell);
 
-/* Sender: the receiver could not be told; the letter just put comes out again. */
-void tray_unput(struct tray *self, struct message *m);
+/* Sender: the receiver could not be told; the letter just put comes out again. False: it has been freed with the box. */
+bool tray_unput(struct tray *self, struct message *m);
 
 /* Sender: takes out what `want` is true for, in order. */
 struct message *tray_recall(struct tray *self, bool (*want)(const struct message *, void *), void *context);
+
+/* Sender: true when the box is gone. */
+bool tray_is_closed(struct tray *self);
 
 /* Sender: lets go. What is in the tray and was told of still arrives. */
 void tray_leave(struct tray *self);

@@ -235,7 +235,20 @@ static void worker_main(void *arg)
     let_go(self);
 }
 
-int worker_start(struct worker **out, const struct worker_options *options)
+/* Both ways are opened before the thread starts: once it runs there is nobody to tell that they cannot be. */
+static int open_ways(struct worker *self, struct mailbox *node)
+{
+    int rc = ear_open(&self->ear, handle, self);
+    if (rc)
+        return rc;
+    struct mailbox *own = ear_mailbox(self->ear);
+    mailbox_set_single(own);
+    self->box = mailbox_box(own);
+    rc = mailbox_reach(own, mailbox_box(node));
+    return rc ? rc : mailbox_reach(node, self->box);
+}
+
+int worker_start(struct worker **out, const struct worker_options *options, struct mailbox *node)
 {
     struct worker *self = calloc(1, sizeof *self);
     int rc = TROUPE_ENOMEM;
@@ -247,11 +260,9 @@ int worker_start(struct worker **out, const struct worker_options *options)
     pthread_mutex_init(&self->lock, NULL);
     if (options->init && !(self->init = message_copy(options->init)))
         goto fail;
-    rc = ear_open(&self->ear, handle, self);
+    rc = open_ways(self, node);
     if (rc)
         goto fail;
-    mailbox_set_single(ear_mailbox(self->ear));
-    self->box = mailbox_box(ear_mailbox(self->ear));
     rc = thread_start(&self->thread, self->name, worker_main, self);
     if (rc)
         goto fail;

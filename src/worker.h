@@ -10,6 +10,7 @@
 #include "vm.h"
 
 struct loop;
+struct mailbox;
 struct message;
 struct worker;
 
@@ -29,8 +30,9 @@ struct worker_options {
     const struct worker_hooks *hooks;
 };
 
-/* Opens the worker's box and starts its thread, which posts MAIL_UP or MAIL_DOWN to the node. 0 or a status. */
-int worker_start(struct worker **out, const struct worker_options *options);
+/* Opens the worker's box, and the ways between it and the node's, and starts its thread, which posts MAIL_UP or MAIL_DOWN
+ * to the node. 0 or a status. */
+int worker_start(struct worker **out, const struct worker_options *options, struct mailbox *node);
 
 uint16_t worker_box(const struct worker *self);
 

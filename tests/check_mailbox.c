@@ -1,12 +1,17 @@
 /* check_mailbox.c - letters arrive: each once, in order per sender, or their sender is told that the box is gone. */
+#include <dirent.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <check.h>
 
 #include "address.h"
 #include "clock.h"
 #include "mailbox.h"
+#include "tray.h"
 #include "troupe.h"
 
 enum { MANY = 20000, SENDERS = 4 };
@@ -136,6 +141,134 @@ START_TEST(what_a_sender_posted_arrives_after_it_closed)
     for (uint64_t i = 0; i < 100; i++)
         ck_assert_uint_eq(next_id(b), i);
     ck_assert_ptr_null(mailbox_take(b));
+    mailbox_close(&b);
+}
+END_TEST
+
+/* Between a letter's way into the tray and word of it, the box may close. */
+START_TEST(a_letter_that_went_with_its_box_is_not_given_back_to_its_sender)
+{
+    uint32_t generation;
+    int box = box_claim(-1, &generation);
+    ck_assert_int_gt(box, 0);
+    struct tray *t;
+    bool tell = false;
+    ck_assert_int_eq(tray_connect(&t, (uint16_t)box, &generation), 0);
+    struct message *m = letter_to((uint16_t)box, 1), *other = letter_to((uint16_t)box, 2);
+    ck_assert_int_eq(tray_put(t, m, &tell), 0);
+    ck_assert(tell);
+    ck_assert(tray_unput(t, m));
+    ck_assert_int_eq(tray_put(t, other, &tell), 0);
+    ck_assert(tell);
+    box_release((uint16_t)box);
+    ck_assert(!tray_unput(t, other));
+    tray_leave(t);
+    message_destroy(&m);
+}
+END_TEST
+
+static int count_descriptors(void)
+{
+    DIR *dir = opendir("/proc/self/fd");
+    ck_assert_ptr_nonnull(dir);
+    int n = 0;
+    while (readdir(dir))
+        n++;
+    closedir(dir);
+    return n;
+}
+
+START_TEST(descriptors_for_boxes_that_are_gone_are_given_back)
+{
+    struct mailbox *a = opened();
+    int most = 0;
+    for (int i = 0; i < 1000; i++) {
+        struct mailbox *b = opened();
+        post(a, mailbox_box(b), 1);
+        post(b, mailbox_box(a), 1);
+        ck_assert_uint_eq(next_id(a), 1);
+        mailbox_close(&b);
+        int now = count_descriptors();
+        most = now > most ? now : most;
+    }
+    ck_assert_int_lt(most, 400); /* 32 may be kept, each with what libzmq closes behind it */
+    mailbox_close(&a);
+}
+END_TEST
+
+/* With no descriptor left: a status, the letter stays, and all works when there are some again. */
+START_TEST(without_descriptors_posts_fail_and_deliveries_wait)
+{
+    struct mailbox *a = opened(), *b = opened(), *late = NULL;
+    struct rlimit all, none;
+    uint16_t box = mailbox_box(b);
+    ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &all), 0);
+    none = (struct rlimit){.rlim_cur = 0, .rlim_max = all.rlim_max};
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &none), 0);
+    struct message *m = letter_to(box, 1);
+    int posted = mailbox_post(a, &m), reached = mailbox_reach(a, box), opening = mailbox_open(&late, MAILBOX_ANY);
+    bool kept = m != NULL;
+    mailbox_deliver(a, &m);
+    bool waits = mailbox_deliver_late(a);
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &all), 0);
+    ck_assert_int_eq(posted, TROUPE_ELIMIT);
+    ck_assert_int_eq(reached, TROUPE_ELIMIT);
+    ck_assert_int_eq(opening, TROUPE_ELIMIT);
+    ck_assert(kept && waits);
+    ck_assert_ptr_null(m);
+    ck_assert(!mailbox_deliver_late(a));
+    ck_assert_uint_eq(next_id(b), 1);
+    ck_assert_int_eq(mailbox_reach(a, box), 0);
+    mailbox_close(&a);
+    mailbox_close(&b);
+}
+END_TEST
+
+START_TEST(a_delivery_to_a_box_that_is_gone_is_dropped)
+{
+    struct mailbox *a = opened(), *b = opened();
+    struct message *m = letter_to(mailbox_box(b), 1);
+    mailbox_close(&b);
+    mailbox_deliver(a, &m);
+    ck_assert_ptr_null(m);
+    ck_assert(!mailbox_deliver_late(a));
+    mailbox_close(&a);
+}
+END_TEST
+
+/* What a forked child finds: its exit status, 0 when all calls were refused. */
+static int use_in_child(struct mailbox *a, uint16_t box)
+{
+    struct mailbox *own;
+    struct message *m = message_new(MAIL_RUN);
+    if (!m || mailbox_open(&own, MAILBOX_ANY) != TROUPE_EINVAL)
+        return 1;
+    message_header(m)->to = address_make(0, box, 0);
+    if (mailbox_post(a, &m) != TROUPE_EINVAL || !m)
+        return 2;
+    if (mailbox_reach(a, box) != TROUPE_EINVAL || mailbox_take(a) || mailbox_wait(a, 0, false, -1) != TROUPE_EINVAL)
+        return 3;
+    mailbox_deliver(a, &m);
+    mailbox_close(&a);
+    return m || a ? 4 : 0;
+}
+
+START_TEST(a_forked_child_is_refused_and_its_parent_goes_on)
+{
+    struct mailbox *a = opened(), *b = opened();
+    int status;
+    post(a, mailbox_box(b), 1);
+    pid_t child = fork();
+    if (child == 0)
+        _exit(use_in_child(a, mailbox_box(b)));
+    ck_assert_int_gt(child, 0);
+    ck_assert_int_eq(waitpid(child, &status, 0), child);
+    ck_assert(WIFEXITED(status));
+    ck_assert_int_eq(WEXITSTATUS(status), 0);
+    post(a, mailbox_box(b), 2);
+    ck_assert_uint_eq(next_id(b), 1);
+    ck_assert_uint_eq(next_id(b), 2);
+    mailbox_close(&a);
     mailbox_close(&b);
 }
 END_TEST
@@ -316,6 +449,11 @@ int main(void)
     tcase_add_test(c, a_number_used_again_reaches_the_new_box_only);
     tcase_add_test(c, the_nodes_box_is_opened_once_at_a_time);
     tcase_add_test(c, what_a_sender_posted_arrives_after_it_closed);
+    tcase_add_test(c, a_letter_that_went_with_its_box_is_not_given_back_to_its_sender);
+    tcase_add_test(c, descriptors_for_boxes_that_are_gone_are_given_back);
+    tcase_add_test(c, without_descriptors_posts_fail_and_deliveries_wait);
+    tcase_add_test(c, a_delivery_to_a_box_that_is_gone_is_dropped);
+    tcase_add_test(c, a_forked_child_is_refused_and_its_parent_goes_on);
     tcase_add_test(c, letters_not_yet_taken_out_can_be_taken_back);
     tcase_add_test(c, nothing_is_taken_back_from_a_box_never_written_to);
     tcase_add_test(c, many_senders_keep_their_order);
