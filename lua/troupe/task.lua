@@ -10,11 +10,54 @@ local task_core = require "troupe.task.core"
 local error, io, math, pairs, select, setmetatable, table, tostring, type =
   error, io, math, pairs, select, setmetatable, table, tostring, type
 
-local M = {
-  spawn = task_core.spawn, sleep = task_core.sleep, wait = task_core.wait, running = task_core.running,
-  notify = task_core.notify, kill = task_core.kill, fd = task_core.fd, next_deadline = task_core.next_deadline,
-  TIMEOUT = task_core.TIMEOUT,
-}
+local M = {}
+
+-- ---- what is in C
+
+--- Starts a task, which runs at once up to its first wait; then the caller goes on.
+-- @param fn  function
+-- @param ... its arguments
+-- @return integer: the task's id, unique in the program
+-- @usage local id = task.spawn(function(name) task.sleep(1) print(name) end, "late")
+M.spawn = task_core.spawn
+
+--- Sleeps.
+-- @param seconds number of at least 0. Never less is slept, and with 0 the others that are ready run first
+M.sleep = task_core.sleep
+
+--- Waits for an event, in a task; with one argument sleeps so many seconds and returns 0.
+-- @param event   any value; told apart from others as rawequal does
+-- @param seconds number of at least 0: how long; nil: for ever
+-- @return what notify passed; or task.TIMEOUT, event
+-- @usage local what = task.wait("answer", 5)
+M.wait = task_core.wait
+
+--- What wait returns when its time is up, as its first result.
+M.TIMEOUT = task_core.TIMEOUT
+
+--- Tells a task of an event, wherever in the program it lives; events and values for another vm must be able to cross.
+-- @param id    integer, as spawn and running give it
+-- @param event any value
+-- @param ...   what the task's wait returns
+-- @return true when the task was waiting for the event, which it no longer is; for a task of another vm, when the
+--   news is on its way. Else false, and the event is lost
+M.notify = task_core.notify
+
+--- The id of the running task, nil outside any.
+M.running = task_core.running
+
+--- Ends a task where it waits, and closes its to-be-closed variables; a running one ends at its next wait.
+-- @param id integer
+-- @return true if it lived. A task that kills itself does not come back
+M.kill = task_core.kill
+
+--- A descriptor for other loops: it is readable when poll has something to do. It knows of what was begun outside of
+-- poll from the next poll on: call poll after spawn and notify there.
+-- @return integer, the same each time; it stays open
+M.fd = task_core.fd
+
+--- Seconds until poll next has something to do, 0 when it has now; nil when no task is ready or has a time to wait for.
+M.next_deadline = task_core.next_deadline
 
 local KEPT = 65536
 
@@ -81,9 +124,10 @@ local function wait_for(done, seconds, enroll)
 end
 
 --- Waits for a task's end.
--- @param id      integer, as spawn gave it
+-- @param id      integer, as spawn gave it, of a task of this vm
 -- @param seconds number, at most so long; nil: for ever
--- @return true, results...; false, error; nil, "timeout"
+-- @return true, results...; false, error ("killed" for one that was killed); nil, "timeout". A task that ended long
+--   ago, or never was, is forgotten: true
 function M.join(id, seconds)
   check_id(id, "join")
   check_seconds(seconds, "join")
@@ -107,7 +151,10 @@ function M.join(id, seconds)
   return table.unpack(outcome, 1, outcome.n)
 end
 
---- Returns what fn(...) returns once that is true; asks after each turn in which the vm has run something.
+--- Waits until a function says so; it is asked at once, and after each turn in which the vm has run something.
+-- @param fn  function, which must not wait itself
+-- @param ... its arguments
+-- @return what fn(...) returned when that was true
 function M.wait_until(fn, ...)
   local results = table.pack(fn(...))
   while not results[1] do
@@ -130,7 +177,7 @@ local function of_task(room, what)
   return own
 end
 
---- Keeps a value for the running task, under any key but nil.
+--- Keeps a value for the running task, under any key but nil, until the task ends. Raises outside any.
 function M.tls_set(key, value) of_task(tls, "tls_set")[key] = value end
 
 --- What tls_set kept for the running task, nil when nothing.
@@ -188,7 +235,7 @@ function Section:enter(seconds)
   return nil, "timeout"
 end
 
---- Leaves; the next in line is inside then.
+--- Leaves; the next in line is inside then. Raises when the running task is not inside.
 function Section:leave()
   if self.holder ~= task_core.running() or not self.holder then
     error("leave: the running task is not inside", 2)
@@ -205,12 +252,16 @@ function Section:owner() return self.holder end
 
 local Lock = { __close = function(lock) lock.section:leave() end }
 
---- Enters, and leaves when the variable goes out of scope: local _ <close> = section:lock()
+--- Enters, however long that takes, and leaves when the variable goes out of scope: local _ <close> = section:lock()
 function Section:lock()
   self:enter()
   return setmetatable({ section = self }, Lock)
 end
 
+--- A section that one task of this vm at a time is in, first come, first served. A task that ends inside leaves it.
+-- @return the section, with enter, leave, owner and lock
+-- @usage local section = task.critical_section()
+-- do local _ <close> = section:lock() write(file) end
 function M.critical_section()
   return setmetatable({ queue = {}, first = 1, last = 0, depth = 0 }, Section)
 end
@@ -237,7 +288,7 @@ function M.run(fn, ...)
   return table.unpack(outcome, 2, outcome.n)
 end
 
---- Runs what is due.
+--- Runs what is due: one turn of the vm's loop, for programs with a loop of their own.
 -- @param seconds number, how long to wait for something to do; nil: not at all
 -- @return true when anything was done
 function M.poll(seconds)
