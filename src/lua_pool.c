@@ -254,7 +254,7 @@ static int pool_submit_batch(lua_State *L)
         lua_geti(L, 4, i);
     struct future *future = lua_batch_push(L, pool->ear, pool->id, lua_upvalueindex(UP_BATCH), lua_upvalueindex(UP_PENDING));
     struct message *m = new_letter(L, MAIL_SUBMIT, pool);
-    message_header(m)->flags |= FLAG_BATCH;
+    message_header(m)->flags |= FLAG_BATCH | (order.retries ? FLAG_STRICT : 0);
     encode_call(L, function, last, code, &m, future);
     if (ordered)
         append_order(L, &m, &order, future);

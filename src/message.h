@@ -40,7 +40,8 @@ enum message_flag {
     FLAG_BATCH = 4,   /* the body is a function, then one argument a call: many calls in one letter */
     FLAG_ORDER = 8,   /* struct job_order at the end of the body */
     FLAG_DISCARD = 16, /* nobody will ask for the outcome */
-    FLAG_SOON = 32,
+    FLAG_SOON = 32,    /* MAIL_CLOSE: cancel what is pending */
+    FLAG_STRICT = 32,  /* a batch: the first call that raises fails the whole, so that it can be tried again */
     FLAG_CANCELLED = 64, /* the outcome: it never ran */
     FLAG_LOST = 128      /* the outcome: its worker went away */
 };

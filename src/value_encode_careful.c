@@ -67,6 +67,10 @@ int encode_named_function(struct encoder *self, int index)
 
     if (!names_push_function(self->L, index))
         return 0;
+    if (!self->mode->remote && strncmp(lua_tostring(self->L, -1), "_G:", 3) == 0) {
+        lua_pop(self->L, 1); /* a global may be the host's own, which no other vm has: its pointer serves here */
+        return 0;
+    }
     rc = encode_name(self, EXT_C_FUNCTION);
     lua_pop(self->L, 1);
     return rc ? rc : ENCODE_DONE;

@@ -8,6 +8,8 @@
  */
 #include "vm_batch.h"
 
+#include <stdbool.h>
+
 #include <lauxlib.h>
 
 #include "message.h"
@@ -19,6 +21,7 @@ struct progress {
     int count; /* of calls */
     int done;
     int mark; /* the stack slot that gets the count of the results of the call under way */
+    bool strict; /* errors are not caught */
 };
 
 /* Lua: (error) -> {error, traceback}. A lack of memory never gets here. */
@@ -68,7 +71,11 @@ static int call_rest(lua_State *L, struct progress *p)
         p->mark = lua_gettop(L);
         lua_pushvalue(L, FUNCTION);
         lua_pushvalue(L, FIRST + p->done);
-        int status = lua_pcallk(L, 1, LUA_MULTRET, HANDLER, 0, go_on);
+        int status = LUA_OK;
+        if (p->strict)
+            lua_callk(L, 1, LUA_MULTRET, 0, go_on);
+        else
+            status = lua_pcallk(L, 1, LUA_MULTRET, HANDLER, 0, go_on);
         enter(L, p, status);
     }
     return lua_gettop(L) - (FIRST - 1 + p->count);
@@ -88,7 +95,7 @@ int vm_batch_body(lua_State *L)
     lua_settop(L, 0);
     struct progress *p = lua_newuserdatauv(L, sizeof *p, 0);
     lua_pushcfunction(L, handler);
-    *p = (struct progress){.count = vm_job_push_call(L, letter)};
+    *p = (struct progress){.count = vm_job_push_call(L, letter), .strict = message_header(letter)->flags & FLAG_STRICT};
     return call_rest(L, p);
 }
 

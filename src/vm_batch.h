@@ -10,7 +10,7 @@
 
 struct message;
 
-/* Lua: (letter as pointer) -> counts and results. A call that raises does not end the others. */
+/* Lua: (letter as pointer) -> counts and results. A call that raises does not end the others, unless FLAG_STRICT. */
 int vm_batch_body(lua_State *L);
 
 /* The outcome at the stack slots from `first` up was refused: calls whose results cannot cross get an error instead. */

@@ -16,6 +16,16 @@ local BATCH_SECONDS = 0.002
 local BATCH_MOST = 4096
 local BATCH_GROWTH = 8
 
+-- The progress that the options of a run ask for, nil for none: true, or troupe.progress's own options.
+local function progress_of(opts, total)
+  if not opts.progress then return nil end
+  local settings = { total = total }
+  if opts.progress ~= true then
+    for key, value in pairs(opts.progress) do settings[key] = value end
+  end
+  return require "troupe.progress" (settings)
+end
+
 local pool_options = {
   workers = "integer", name = "string", init = "callable", init_args = "table", idle_timeout = "seconds",
   memory_limit = "bytes", path = "string", cpath = "string",
@@ -157,9 +167,10 @@ local function run_new(pool, fn, iterable, opts, what)
   end
   local workers = core.workers(pool)
   return setmetatable({
-    pool = pool, fn = fn, read = read, order = order_of(opts, what, 3), left = length, length = length, workers = workers,
+    pool = pool, fn = fn, read = read, order = order_of(opts, what, 3), left = length, length = length,
+    workers = workers,
     chunk = opts.retries and 1 or opts.chunk, size = 1, window = opts.window, index = 0, ahead = 0,
-    first = 1, last = 0, batches = {}, most = workers * 3,
+    first = 1, last = 0, batches = {}, most = workers * 3, progress = progress_of(opts, length),
   }, Run)
 end
 
@@ -186,10 +197,19 @@ function Run:fill()
   end
 end
 
--- Takes batch i out of flight, its run's seconds known.
-function Run:took(batch, seconds)
+-- A batch is out of flight: its run's seconds, nil when it failed as a whole; and how many of its calls failed.
+function Run:took(batch, seconds, failed)
   self.ahead = self.ahead - batch.count
   if seconds then learn(self, batch.count, seconds) end
+  if self.progress then
+    self.progress:step(batch.count - failed)
+    if failed > 0 then self.progress:fail(failed) end
+  end
+end
+
+function Run:finish()
+  if self.progress then self.progress:finish() end
+  self.progress = nil
 end
 
 -- The next batch in order of submission; nil at the end.
@@ -224,6 +244,7 @@ end
 function Run:abandon()
   for i = self.first, self.last do self.batches[i].job:drop() end
   self.batches, self.first, self.last, self.ended = {}, 1, 0, true
+  self:finish()
 end
 
 local function with_traceback(err, traceback)
@@ -239,22 +260,24 @@ end
 -- Calls each(index, ok, results... | error, traceback) for every item of a batch.
 local function walk(run, batch, each)
   local entries, seconds, traceback = batch.job:entries()
-  run:took(batch, entries and seconds)
   if not entries then
+    run:took(batch, nil, batch.count)
     for i = 1, batch.count do each(batch.index + i, false, seconds, traceback) end
     return
   end
-  local at = 1
+  local at, failed = 1, 0
   for i = 1, batch.count do
     local count = entries[at]
     if count >= 0 then
       each(batch.index + i, true, table.unpack(entries, at + 1, at + count))
       at = at + 1 + count
     else
+      failed = failed + 1
       each(batch.index + i, false, entries[at + 1], entries[at + 2])
       at = at + 3
     end
   end
+  run:took(batch, seconds, failed)
 end
 
 local on_error_words = { raise = true, collect = true }
@@ -270,7 +293,8 @@ end
 --- Calls fn(item) for each item of a list, on all workers.
 -- @param fn   as for submit
 -- @param list sequence
--- @param opts table: chunk (items a letter; measured when left out), on_error ("raise", the default, or "collect"), and
+-- @param opts table: chunk (items a letter; measured when left out), progress (true, or the options of
+--   troupe.progress), on_error ("raise", the default, or "collect"), and
 --   priority, retries, backoff as for submit
 -- @return results in order of the list, the first of each call; with "collect" also a table index -> error
 -- Raises the first error in order of the list, its item's index in front when it is a string.
@@ -287,13 +311,14 @@ function Pool.map(self, fn, list, opts)
       walk(run, batch, each)
     else
       local seconds, calls, err, traceback = batch.job:collect(results, batch.index)
-      run:took(batch, seconds)
+      run:took(batch, seconds, seconds and 0 or batch.count)
       if not seconds then
         run:abandon()
         raise(batch.index + calls + 1, err, traceback)
       end
     end
   end
+  run:finish()
   if collect then return results, errors end
   return results
 end
@@ -308,7 +333,10 @@ local function outcomes(run, next_batch, pick)
   local function step()
     while first > last do
       local batch = next_batch(run)
-      if not batch then return nil end
+      if not batch then
+        run:finish()
+        return nil
+      end
       walk(run, batch, each)
     end
     local outcome = queue[first]

@@ -24,7 +24,8 @@ end)
 test("every kind of single result arrives as it was", function()
   local pool <close> = troupe.pool{ workers = 1 }
   local values = { true, false, 0, 1, -1, 127, 128, 255, 256, -32, -33, -128, -129, 65535, 65536, 1 << 32,
-    math.maxinteger, math.mininteger, 0.0, -0.0, 1.5, math.huge, -math.huge, "", "text", ("x"):rep(100000), { 1, { 2 } } }
+    math.maxinteger, math.mininteger,
+    0.0, -0.0, 1.5, math.huge, -math.huge, "", "text", ("x"):rep(100000), { 1, { 2 } } }
   for _, value in ipairs(values) do
     local result = pool:submit(function(v) return v end, value):await()
     eq(math.type(result), math.type(value))
@@ -266,6 +267,29 @@ test("map collects errors when asked to", function()
   deep(errors, { [3] = "three", [6] = "three", [9] = "three" })
 end)
 
+test("map tries failed items again", function()
+  local pool <close> = troupe.pool{ workers = 1 }
+  local function third_time(item)
+    _G.TRIES = _G.TRIES or {}
+    _G.TRIES[item] = (_G.TRIES[item] or 0) + 1
+    if _G.TRIES[item] < 3 then error("not yet", 0) end
+    return item
+  end
+  deep(pool:map(third_time, { "a", "b" }, { retries = 2 }), { "a", "b" })
+  local results, errors = pool:map(third_time, { "c" }, { retries = 1, on_error = "collect" })
+  deep(results, {})
+  deep(errors, { "not yet" })
+end)
+
+test("map shows progress when asked to", function()
+  local pool <close> = troupe.pool{ workers = 1 }
+  local out <close> = io.tmpfile()
+  local shown = { force = true, keep = true, out = out, label = "ten" }
+  eq(#pool:map(function(x) return x end, range(10), { progress = shown }), 10)
+  out:seek("set")
+  match(out:read("a"), "ten.*100%%.*10/10")
+end)
+
 test("in a batch, one result that cannot cross costs only its own call", function()
   local pool <close> = troupe.pool{ workers = 1 }
   local results, errors = pool:map(function(x)
@@ -346,7 +370,8 @@ end)
 -- ---- workers
 
 test("init runs once in each worker, before its jobs", function()
-  local pool <close> = troupe.pool{ workers = 1, init = function(worker, a, b) _G.READY = worker .. a .. tostring(b) end,
+  local pool <close> = troupe.pool{ workers = 1,
+    init = function(worker, a, b) _G.READY = worker .. a .. tostring(b) end,
 
     init_args = { "x", nil, n = 2 } }
   eq(pool:submit(function() return _G.READY end):await(), "1xnil")
