@@ -54,7 +54,7 @@ t.test("protocol.md has every flag of a letter, by its value", function()
     t.match(protocol, "\n| " .. value .. " | " .. name .. " |")
     count = count + 1
   end
-  t.eq(count, 8)
+  t.ok(count >= 8)
 end)
 
 t.test("protocol.md has every field of a letter's header, where it is", function()
