@@ -25,6 +25,7 @@
 
 #include "buffer.h"
 #include "clock.h"
+#include "lua_limit.h"
 #include "stop.h"
 #include "vm.h"
 
@@ -63,39 +64,13 @@ static void append(lua_State *L, struct buffer *b, const char *bytes, size_t siz
 
 /* ---- errors */
 
-static int depth_of(lua_State *L)
-{
-    lua_Debug frame;
-    int depth = 0;
-    while (lua_getstack(L, depth, &frame))
-        depth++;
-    return depth;
-}
-
-/* The length of a traceback without its last `frames` lines. */
-static size_t trimmed(const char *trace, size_t size, int frames)
-{
-    while (frames-- > 0) {
-        const char *line = memrchr(trace, '\n', size);
-        if (!line)
-            break;
-        size = (size_t)(line - trace);
-    }
-    return size;
-}
-
 /* Message handler: {error, traceback}. A lack of memory never gets here. */
 static int handler(lua_State *L)
 {
     const struct run *r = lua_touserdata(L, lua_upvalueindex(1));
-    size_t size;
-    luaL_traceback(L, L, NULL, 1);
-    const char *trace = lua_tolstring(L, -1, &size);
-    lua_createtable(L, 2, 0);
-    lua_pushvalue(L, 1);
-    lua_rawseti(L, -2, 1);
-    lua_pushlstring(L, trace, trimmed(trace, size, r->depth));
-    lua_rawseti(L, -2, 2);
+    if (lua_limit_is_error(L, 1))
+        return 1; /* traced where it was raised */
+    lua_limit_trace(L, r->depth);
     return 1;
 }
 
@@ -313,7 +288,7 @@ static int run_items(lua_State *L)
     struct run *r = lua_newuserdatauv(L, sizeof *r, 0);
     *r = (struct run){.block = block, .next = block, .end = block + size, .delimiter = *delimiter, .every = lua_toboolean(L, 5)};
     r->deadline = seconds >= 0 ? clock_now() + seconds : -1;
-    r->depth = depth_of(L);
+    r->depth = lua_limit_depth(L);
     luaL_setmetatable(L, class_name);
     lua_pushvalue(L, -1);
     lua_pushcclosure(L, handler, 1);

@@ -4,6 +4,7 @@
 #include <lauxlib.h>
 
 #include "lua_items.h"
+#include "lua_limit.h"
 #include "lua_open.h"
 #include "lua_pool.h"
 #include "lua_stdio.h"
@@ -57,6 +58,7 @@ static int open_core(lua_State *L)
     lua_pool_open(L);
     lua_stdio_open(L);
     lua_items_open(L);
+    lua_limit_open(L);
     lua_pushcfunction(L, cores);
     lua_setfield(L, -2, "cores");
     return 1;

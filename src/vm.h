@@ -67,6 +67,13 @@ enum vm_interrupt {
  * (xpcall's) and finalisers run without hooks in Lua: those alone finish first. */
 void vm_interrupt(struct vm *self, enum vm_interrupt how, uint64_t target);
 
+/* The owner's own limit to what runs now, under the target of now: once so many seconds have passed it is broken into as by
+ * VM_INTERRUPT_ALWAYS, until vm_limit_end. One at a time. 0, or TROUPE_ELIMIT: no signal or no timer can be had. */
+int vm_limit(struct vm *self, double seconds);
+
+/* Nothing is broken into any more. True when the limit was reached. */
+bool vm_limit_end(struct vm *self);
+
 /* The text that interrupted code fails with. */
 extern const char VM_INTERRUPTED[];
 

@@ -19,7 +19,9 @@
  *  4. a hook that finds no request takes itself away: a stale one costs an instruction;
  *  5. a signal that comes between the last look and a blocking call would be lost: while the request is not
  *     answered a timer sends it again;
- *  6. owned, owner and timer change under the lock, and vm_destroy disowns before it closes: nobody signals a
+ *  6. a limit is a request that the owner makes of itself for a moment to come: its timer signals the owner alone, and
+ *     the handler looks at the clock, so that a signal that was late or meant something else does nothing;
+ *  7. owned, owner and timer change under the lock, and vm_destroy disowns before it closes: nobody signals a
  *     thread that is gone or interrupts a state that is being closed.
  */
 #include <errno.h>
@@ -30,8 +32,10 @@
 
 #include <lauxlib.h>
 
+#include "clock.h"
 #include "interrupt.h"
 #include "sanitizer.h"
+#include "troupe.h"
 #include "vm_state.h"
 
 #ifndef sigev_notify_thread_id
@@ -42,20 +46,30 @@ const char VM_INTERRUPTED[] = "llthreads: thread was interrupted";
 
 enum { HOW_BITS = 2, REPEAT_MS = 10 };
 
+/* Seconds. */
+static const double LIMIT_MOST = 1e8;
+
 NO_TSAN static inline bool is_wanted(uint64_t request, uint64_t target)
 {
     return request && (request >> HOW_BITS == 0 || request >> HOW_BITS == target);
 }
 
+NO_TSAN static inline bool is_overdue(struct vm *self)
+{
+    return atomic_load_explicit(&self->overdue, memory_order_relaxed) && self->limit_target == self->target;
+}
+
 NO_TSAN static inline bool wanted(struct vm *self)
 {
-    return is_wanted(atomic_load_explicit(&self->request, memory_order_relaxed), self->target);
+    return is_overdue(self) || is_wanted(atomic_load_explicit(&self->request, memory_order_relaxed), self->target);
 }
 
 /* Answers the request, if there is one for what runs now; a request for one error is used up. */
 static bool answer(struct vm *self)
 {
     uint64_t request = atomic_load_explicit(&self->request, memory_order_relaxed);
+    if (is_overdue(self))
+        return true;
     while (is_wanted(request, self->target)) {
         if (request != VM_INTERRUPT_ONCE)
             return true;
@@ -112,6 +126,8 @@ NO_TSAN static void on_signal(void *arg)
 {
     struct vm *self = arg;
     lua_State *L = atomic_load_explicit(&self->running, memory_order_relaxed);
+    if (self->limit_at > 0 && clock_now() >= self->limit_at)
+        atomic_store_explicit(&self->overdue, true, memory_order_relaxed);
     if (!L || !wanted(self))
         return;
     arm(L);
@@ -166,16 +182,22 @@ void vm_set_target(struct vm *self, uint64_t target)
         arm(L);
 }
 
+/* A timer that sends the signal to the owner; whether it could be had. */
+static bool make_timer(struct vm *self, timer_t *timer)
+{
+    struct sigevent event;
+    memset(&event, 0, sizeof event);
+    event.sigev_notify = SIGEV_THREAD_ID;
+    event.sigev_signo = interrupt_signal();
+    event.sigev_notify_thread_id = (pid_t)self->owner_tid;
+    return timer_create(CLOCK_MONOTONIC, &event, timer) == 0;
+}
+
 /* Under the lock. Without a timer, for want of one, the signal comes once. */
 static void repeat(struct vm *self)
 {
     if (!atomic_load_explicit(&self->timer_made, memory_order_relaxed)) {
-        struct sigevent event;
-        memset(&event, 0, sizeof event);
-        event.sigev_notify = SIGEV_THREAD_ID;
-        event.sigev_signo = interrupt_signal();
-        event.sigev_notify_thread_id = (pid_t)self->owner_tid;
-        if (timer_create(CLOCK_MONOTONIC, &event, &self->timer))
+        if (!make_timer(self, &self->timer))
             return;
         atomic_store_explicit(&self->timer_made, true, memory_order_release);
     }
@@ -194,12 +216,48 @@ void vm_interrupt(struct vm *self, enum vm_interrupt how, uint64_t target)
     pthread_mutex_unlock(&self->lock);
 }
 
+int vm_limit(struct vm *self, double seconds)
+{
+    if (!self->owned)
+        own(self);
+    if (interrupt_take() || (!self->limit_made && !make_timer(self, &self->limit)))
+        return TROUPE_ELIMIT;
+    self->limit_made = true;
+    if (seconds > LIMIT_MOST)
+        seconds = LIMIT_MOST;
+    struct itimerspec at = { .it_interval = { .tv_nsec = REPEAT_MS * 1000000L } };
+    at.it_value.tv_sec = (time_t)seconds;
+    at.it_value.tv_nsec = (long)((seconds - (double)at.it_value.tv_sec) * 1e9) + 1; /* never 0, which would disarm */
+    if (at.it_value.tv_nsec > 999999999L)
+        at.it_value.tv_nsec = 999999999L;
+    self->limit_target = self->target;
+    atomic_signal_fence(memory_order_seq_cst);
+    self->limit_at = clock_now() + seconds;
+    atomic_signal_fence(memory_order_seq_cst);
+    timer_settime(self->limit, 0, &at, NULL);
+    return 0;
+}
+
+bool vm_limit_end(struct vm *self)
+{
+    static const struct itimerspec never;
+    if (!self->limit_made)
+        return false;
+    self->limit_at = 0;
+    atomic_signal_fence(memory_order_seq_cst);
+    timer_settime(self->limit, 0, &never, NULL);
+    return atomic_exchange_explicit(&self->overdue, false, memory_order_relaxed);
+}
+
 void vm_interrupt_init(struct vm *self)
 {
     pthread_mutex_init(&self->lock, NULL);
     atomic_init(&self->running, NULL);
     atomic_init(&self->request, 0);
     atomic_init(&self->timer_made, false);
+    atomic_init(&self->overdue, false);
+    self->limit_at = 0;
+    self->limit_made = false;
 }
 
 void vm_interrupt_release(struct vm *self)
@@ -209,5 +267,8 @@ void vm_interrupt_release(struct vm *self)
     atomic_store(&self->request, 0);
     if (atomic_exchange(&self->timer_made, false))
         timer_delete(self->timer);
+    if (self->limit_made)
+        timer_delete(self->limit);
+    self->limit_made = false;
     pthread_mutex_unlock(&self->lock);
 }

@@ -20,6 +20,12 @@ struct vm {
     _Atomic uint64_t request;     /* an interrupt asked for: target << 2 | enum vm_interrupt */
     uint64_t target;
 
+    double limit_at;         /* when the limit is reached; 0: there is none. The owner's, its handler's too */
+    uint64_t limit_target;   /* what it is meant for */
+    _Atomic bool overdue;    /* it was reached */
+    bool limit_made;
+    timer_t limit;           /* sends the signal then, and again until vm_limit_end */
+
     pthread_mutex_t lock; /* over what follows */
     bool owned;
     pthread_t owner;

@@ -386,6 +386,59 @@ START_TEST(blocked_calls_are_broken_into_at_any_moment)
 }
 END_TEST
 
+/* Runs code within a limit, then other code without. */
+static void run_limited(struct vm *vm, const char *code, double seconds, int *status, bool *late)
+{
+    lua_State *L = vm_state(vm);
+    ck_assert_int_eq(luaL_loadstring(L, code), LUA_OK);
+    ck_assert_int_eq(vm_limit(vm, seconds), 0);
+    *status = vm_call(vm, 0, 1);
+    *late = vm_limit_end(vm);
+    ck_assert_int_eq(luaL_loadstring(L, "for i = 1, 1e5 do pcall(tostring, i) end return 'unharmed'"), LUA_OK);
+    ck_assert_int_eq(vm_call(vm, 0, 1), LUA_OK);
+    ck_assert_str_eq(lua_tostring(L, -1), "unharmed");
+    lua_pop(L, 1);
+}
+
+START_TEST(a_limit_breaks_into_what_runs_too_long_and_nothing_else)
+{
+    static const char *const endless[] = {"while true do end", "while true do pcall(function() while true do end end) end",
+                                          "coroutine.wrap(function() while true do end end)()", "block() while true do end"};
+    struct vm_options options = {0};
+    struct vm *vm;
+    int status;
+    bool late;
+    ck_assert_int_eq(vm_new(&vm, &options), 0);
+    lua_register(vm_state(vm), "block", block);
+    for (size_t i = 0; i < sizeof endless / sizeof *endless; i++) {
+        run_limited(vm, endless[i], 0.02, &status, &late);
+        ck_assert(status != LUA_OK && late);
+        ck_assert_ptr_nonnull(strstr(lua_tostring(vm_state(vm), -1), VM_INTERRUPTED));
+        run_limited(vm, "return 1", 1e300, &status, &late);
+        ck_assert(status == LUA_OK && !late);
+        lua_settop(vm_state(vm), 0);
+    }
+    ck_assert(!vm_limit_end(vm));
+    vm_destroy(&vm);
+}
+END_TEST
+
+START_TEST(limits_that_end_at_the_same_moment_as_the_code_are_used_up)
+{
+    struct vm_options options = {0};
+    struct vm *vm;
+    ck_assert_int_eq(vm_new(&vm, &options), 0);
+    for (int i = 0; i < 300; i++) {
+        int status;
+        bool late;
+        run_limited(vm, "for i = 1, 3000 do end", i * 1e-6, &status, &late);
+        ck_assert(late || status == LUA_OK);
+        lua_settop(vm_state(vm), 0);
+    }
+    vm_destroy(&vm);
+}
+END_TEST
+
 int main(void)
 {
     enum { LOOPS = sizeof loops / sizeof *loops };
@@ -406,6 +459,8 @@ int main(void)
     tcase_add_test(tcase, a_vm_within_a_vm_is_broken_into_alone);
     tcase_add_test(tcase, thousands_of_kills_hit_their_jobs_and_no_others);
     tcase_add_test(tcase, blocked_calls_are_broken_into_at_any_moment);
+    tcase_add_test(tcase, a_limit_breaks_into_what_runs_too_long_and_nothing_else);
+    tcase_add_test(tcase, limits_that_end_at_the_same_moment_as_the_code_are_used_up);
     suite_add_tcase(suite, tcase);
 
     SRunner *runner = srunner_create(suite);

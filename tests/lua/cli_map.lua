@@ -250,6 +250,31 @@ t.test("what cannot be loaded is said once, in two lines at most, with status 2"
   with_file("return function( end", function(path) misuse({ path }, path .. ":1: ") end)
 end)
 
+t.test("a call that takes longer than --timeout fails, and the others are done", function()
+  local loops = {
+    "while true do end", "pcall(function() while true do end end)", "require 'troupe'.task.sleep(1000)",
+    "coroutine.wrap(function() while true do pcall(string.rep, 'x', 10) end end)()", "io.popen('sleep 2'):read 'a'",
+  }
+  for _, loop in ipairs(loops) do
+    check({ "--timeout", "0.1", "-e", "if ... == 'b' then " .. loop .. " end return ...", "a", "b", "c" }, nil, 1, "a\nc\n",
+      "^troupe map: item 'b': timeout\nstack traceback:\n.*in main chunk\n$")
+  end
+end)
+
+t.test("each try has the whole --timeout", function()
+  check({ "--timeout", "0.1", "--retries", "2", "-e", "io.stdout:write 'try ' io.flush() while true do end", "a" }, nil, 1,
+    "try try try ", "^troupe map: item 'a': timeout\nstack traceback:\n[^\n]*in main chunk\n$")
+end)
+
+t.test("--timeout leaves errors, their places and what is folded as they are", function()
+  check({ "--timeout", "60", "-e", "local function deep() error 'boo' end deep()", "a" }, nil, 1, "",
+    "^troupe map: item 'a': [^\n]*: boo\nstack traceback:\n[^\n]*'error'\n[^\n]*'deep'\n[^\n]*in main chunk\n$")
+  with_file("return function(sum, n) return (sum or 0) + n end", function(path)
+    check({ "--timeout", "0.1", "--reduce", path, "-e", "if ... == '2' then while true do end end return tonumber(...)",
+      "1", "2", "3" }, nil, 1, "4\n", "^troupe map: item '2': timeout\nstack traceback:\n[^\n]*in main chunk\n$")
+  end)
+end)
+
 t.test("misuse is told with a hint, with status 2", function()
   local function misuse(words, pattern)
     local status, out, err = map(words)
@@ -266,7 +291,8 @@ t.test("misuse is told with a hint, with status 2", function()
   misuse({ "--retries=-1", "-e", "" }, "option '%-%-retries': an integer of at least 0 expected, got '%-1'")
   misuse({ "--json=yes", "-e", "" }, "option '%-%-json' takes no value")
   misuse({ "--process", "-e", "" }, "%-%-process is not available yet in this version")
-  misuse({ "--timeout", "3", "-e", "" }, "%-%-timeout is not available yet in this version")
+  misuse({ "--timeout", "0", "-e", "" }, "option '%-%-timeout': a number of seconds above 0 expected, got '0'")
+  misuse({ "--timeout", "soon", "-e", "" }, "option '%-%-timeout': a number of seconds above 0 expected, got 'soon'")
 end)
 
 t.test("output that cannot be written is said, with status 1", function()

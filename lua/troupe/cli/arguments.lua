@@ -20,6 +20,10 @@ local kinds = {
     local n = integer(text)
     return n and n >= 0 and n or nil, "an integer of at least 0"
   end,
+  seconds = function(text)
+    local n = tonumber(text)
+    return n and n > 0 and n or nil, "a number of seconds above 0"
+  end,
 }
 
 -- A word that begins with a dash, split: the option's name, the value that is part of the word or nil, the letters
@@ -44,7 +48,7 @@ local function value_of(name, option, text)
 end
 
 --- Reads options.
--- @param known table: "-x" or "--name" -> { key =, kind = "flag", "text", "integer", "count" or "natural" }
+-- @param known table: "-x" or "--name" -> { key =, kind = "flag", "text", "integer", "count", "natural" or "seconds" }
 -- @param args  sequence of words
 -- @return table key -> value, index of the first word that is no option; or nil, message
 function M.parse(known, args)

@@ -29,6 +29,7 @@ items. WORKER is a file that returns a function, or module:function. Without ITE
     --unordered     print results as they come
     --chunk N       give a worker so many items at a time (default: as measured)
     --retries N     call again, at most N times, when a call fails
+    --timeout S     break into a call that takes longer than S seconds; it fails
     --json          print an object a line: item, ok, result, error, seconds
     --reduce FILE   FILE returns a function (value, results...) -> value; print only its last value
 

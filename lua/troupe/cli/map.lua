@@ -24,12 +24,13 @@ local known = {
   ["--unordered"] = { key = "unordered", kind = "flag" },
   ["--chunk"] = { key = "chunk", kind = "count" },
   ["--retries"] = { key = "retries", kind = "natural" },
+  ["--timeout"] = { key = "timeout", kind = "seconds" },
   ["--json"] = { key = "json", kind = "flag" },
   ["--reduce"] = { key = "reduce", kind = "text" },
 }
 
 -- In the manual of later versions; said so, rather than called unknown.
-local planned = { ["--process"] = true, ["--timeout"] = true }
+local planned = { ["--process"] = true }
 
 local function say(text)
   io.stderr:write("troupe map: ", text, "\n")
@@ -57,7 +58,7 @@ local function read_words(args)
   else
     return nil, "a worker is missing: a file, module:function, or -e CODE"
   end
-  plan.json, plan.retries, plan.chunk = options.json, options.retries, options.chunk
+  plan.json, plan.retries, plan.chunk, plan.timeout = options.json, options.retries, options.chunk, options.timeout
   return options, plan, { table.unpack(args, at) }
 end
 

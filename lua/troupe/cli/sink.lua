@@ -99,7 +99,7 @@ end
 
 function Fold:fail(item, err, trace)
   if err == worker.stopped then return end
-  complain(self, worker.complaint(item, err, worker.trim(trace or "")))
+  complain(self, worker.complaint(item, err, worker.trim(trace or "", err)))
   self.failed = self.failed + 1
   self.progress:fail(1)
 end

@@ -18,7 +18,7 @@ local NAME_MOST = 200
 -- those it was measured by, and other workers may be idle.
 local BLOCK_SECONDS = 0.05
 
-local fn, fault, tell, every, delimiter, most_seconds
+local fn, limited_calls, fault, tell, every, delimiter, most_seconds
 
 -- The C library's own os.execute makes the whole program deaf to Ctrl-C while a child runs. Here a child's input is
 -- empty besides, so that it does not take the items.
@@ -153,6 +153,11 @@ end
 
 -- ---- calling
 
+-- Each call of its own is broken into when it takes too long.
+local function limited(call, seconds)
+  return function(item) return core.within(seconds, call, item) end
+end
+
 -- Fails only when the last of its calls does, and with that one's traceback.
 local function retrying(call, retries)
   local function judge(left, item, ok, ...)
@@ -165,11 +170,12 @@ end
 
 --- Initialises the worker's vm. What is wrong with the function is kept until somebody asks for it.
 -- @param _    the worker's number
--- @param plan table: kind, text (what to load), delimiter, json, retries, chunk
+-- @param plan table: kind, text (what to load), delimiter, json, retries, timeout, chunk
 function M.open(_, plan)
   package.loaded.os.execute = execute
   local ok, loaded = pcall(loaders[plan.kind], plan.text)
   if ok then fn = loaded else fault = loaded end
+  if ok and plan.timeout then fn, limited_calls = limited(fn, plan.timeout), true end
   if ok and plan.retries and plan.retries > 0 then fn = retrying(fn, plan.retries) end
   tell, every, delimiter = plan.json and tell_json or tell_text, plan.json, plan.delimiter
   most_seconds = not plan.chunk and BLOCK_SECONDS or nil
@@ -190,14 +196,25 @@ M.stopped = "troupe map: stopped"
 
 local function pass(...) return ... end
 
+-- As `call`, with the traceback of an error behind its text, for it has been cut off from where it came from.
+local function call_limited(item)
+  local results = table.pack(pcall(fn, item))
+  if results[1] then return table.unpack(results, 2, results.n) end
+  local err = results[2]
+  if type(err) == "table" and core.is_limited(err) then err = text_of_error(err[1]) .. "\n" .. err[2] end
+  error(err, 0)
+end
+
 --- Calls the function for one item, its results to be had as they are.
 function M.call(item)
   if core.is_stopped() or fault then error(fault or M.stopped, 0) end
+  if limited_calls then return call_limited(item) end
   return pass(fn(item)) -- no tail call: tracebacks are cut at this frame
 end
 
---- A traceback without the frames of `call` and below.
-function M.trim(traceback)
+--- A traceback without the frames of `call` and below; nothing when the error brings its own.
+function M.trim(traceback, err)
+  if type(err) == "string" and err:find("\nstack traceback:\n", 1, true) then return "" end
   return (traceback:gsub("\n[^\n]*troupe/cli/worker%.lua.*$", ""))
 end
 
