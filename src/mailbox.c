@@ -49,7 +49,7 @@ void __tsan_release(void *address);
 #endif
 
 enum { POSTS_A_PAGE = 256, PAGES = BOX_COUNT / POSTS_A_PAGE, SPIN_ROUNDS = 64, SWEEP_FROM = 32,
-       CONTEXT_DESCRIPTORS = 8 };
+       CONTEXT_DESCRIPTORS = 8, RESERVE = 4 };
 
 /* Watching for the answer pays while it takes less than going to sleep and being woken would. */
 static const double eager_seconds = 60e-6;
@@ -69,6 +69,8 @@ struct mailbox {
     struct message *late; /* to be delivered when memory and descriptors allow */
     struct tray *current;
     int posts, sweep_at;
+    bool keeps_reserve;
+    int reserve[RESERVE], reserved; /* descriptors that deliveries may take the place of */
     struct post *pages[PAGES];
 };
 
@@ -230,6 +232,8 @@ void mailbox_close(struct mailbox **mailbox)
     if (!self || forked)
         return;
     box_release(self->box);
+    while (self->reserved > 0)
+        close(self->reserve[--self->reserved]);
     for (int page = 0; page < PAGES; page++) {
         for (int i = 0; self->pages[page] && i < POSTS_A_PAGE; i++)
             post_close(self, &self->pages[page][i]);
@@ -368,10 +372,28 @@ int mailbox_post(struct mailbox *self, struct message **message)
     return rc;
 }
 
+static bool fill_reserve(struct mailbox *self)
+{
+    int fd;
+    while (self->reserved < RESERVE && (fd = eventfd(0, EFD_CLOEXEC)) >= 0)
+        self->reserve[self->reserved++] = fd;
+    return self->reserved == RESERVE;
+}
+
+int mailbox_keep_reserve(struct mailbox *self)
+{
+    self->keeps_reserve = true;
+    return fill_reserve(self) ? 0 : TROUPE_ELIMIT;
+}
+
 /* True when nothing more is to be done for the letter. */
 static bool try_delivery(struct mailbox *self, struct message **message)
 {
     int rc = mailbox_post(self, message);
+    if (rc == TROUPE_ELIMIT && self->reserved > 0) {
+        close(self->reserve[--self->reserved]);
+        rc = mailbox_post(self, message);
+    }
     if (rc == TROUPE_ELIMIT || rc == TROUPE_ENOMEM)
         return false;
     message_destroy(message);
@@ -391,6 +413,8 @@ bool mailbox_deliver_late(struct mailbox *self)
 {
     struct message *list = self->late;
     self->late = NULL;
+    if (self->keeps_reserve && self->reserved < RESERVE)
+        fill_reserve(self);
     while (list) {
         struct message *m = list;
         list = m->next;

@@ -38,6 +38,9 @@ int mailbox_post(struct mailbox *self, struct message **message);
 /* Opens the way to the box: posts there fail from now on only when the box is gone. 0 or as mailbox_post. */
 int mailbox_reach(struct mailbox *self, uint16_t box);
 
+/* Sets descriptors aside, for deliveries when there are no others. 0 or TROUPE_ELIMIT. */
+int mailbox_keep_reserve(struct mailbox *self);
+
 /* Posts a letter that nobody could do anything about if it failed; takes it. When memory or descriptors are out it is
  * kept, and tried again by mailbox_deliver_late; when the box is gone it is freed. */
 void mailbox_deliver(struct mailbox *self, struct message **message);

@@ -228,6 +228,8 @@ static int node_start(const struct worker_hooks *hooks)
         return TROUPE_ENOMEM;
     self->hooks = hooks;
     int rc = mailbox_open(&self->mailbox, MAILBOX_NODE);
+    if (rc == 0)
+        rc = mailbox_keep_reserve(self->mailbox); /* else a client could wait for the word that there are none left */
     if (rc == 0) {
         self->codes = codes_new();
         rc = self->codes ? thread_start(&self->thread, "troupe node", node_main, self) : TROUPE_ENOMEM;
