@@ -14,7 +14,7 @@ end
 local checks = {
   integer = function(v) return math.type(v) == "integer" end,
   count = function(v) return math.type(v) == "integer" and v >= 1 end,
-  bytes = function(v) return math.type(v) == "integer" and v >= 0 end,
+  bytes = function(v) return type(v) == "number" and v >= 0 and math.tointeger(v) ~= nil end,
   seconds = function(v) return type(v) == "number" and v >= 0 end,
   callable = function(v) return type(v) == "function" or type(v) == "string" end,
 }

@@ -6,7 +6,8 @@ require "troupe"
 local core = require "troupe.core"
 local options = require "troupe.options"
 
-local error, math, package, pairs, setmetatable, table, type = error, math, package, pairs, setmetatable, table, type
+local error, math, package, pairs, pcall, setmetatable, table, type =
+  error, math, package, pairs, pcall, setmetatable, table, type
 
 local Pool = core.class
 
@@ -162,6 +163,7 @@ Run.__index = Run
 -- One run of map and its kin: batches in flight, in order of submission.
 local function run_new(pool, fn, iterable, opts, what)
   local read, length = reader_of(iterable, what)
+  if core.is_closed(pool) then error(what .. ": the pool is closed", 3) end
   if type(fn) ~= "function" and type(fn) ~= "string" then
     error(what .. ": function or string expected, got " .. type(fn), 3)
   end
@@ -172,6 +174,12 @@ local function run_new(pool, fn, iterable, opts, what)
     chunk = opts.retries and 1 or opts.chunk, size = 1, window = opts.window, index = 0, ahead = 0,
     first = 1, last = 0, batches = {}, most = workers * 3, progress = progress_of(opts, length),
   }, Run)
+end
+
+-- Why a batch could not be submitted, with the place of the item in all of them: `index` are before the batch.
+local function in_items(err, index)
+  if type(err) ~= "string" then return err end
+  return (err:gsub("^argument (%d+)", function(n) return ("item %d"):format(index + n) end))
 end
 
 -- Keeps the workers busy: submits batches until enough are in flight or the items are at their end.
@@ -186,11 +194,13 @@ function Run:fill()
       return
     end
     local count = to - from + 1
+    local ok, job = pcall(core.submit_batch, self.pool, self.order, self.fn, items, from, to)
+    if not ok then
+      self:abandon()
+      error(in_items(job, self.index), 0)
+    end
     self.last = self.last + 1
-    self.batches[self.last] = {
-      job = core.submit_batch(self.pool, self.order, self.fn, items, from, to), index = self.index, count = count,
-      items = items, from = from,
-    }
+    self.batches[self.last] = { job = job, index = self.index, count = count, items = items, from = from }
     self.index = self.index + count
     self.ahead = self.ahead + count
     if self.left then self.left = self.left - count end
@@ -400,8 +410,9 @@ end
 --- Cancels a job that has not begun, or without one all of them.
 -- @return true when it will never run
 function Pool.cancel(self, job)
-  if job ~= nil then return job:cancel() end
-  return core.cancel(self)
+  if job == nil then return core.cancel(self) end
+  if type(job) ~= "userdata" then error("cancel: job expected, got " .. type(job), 2) end
+  return job:cancel()
 end
 
 Pool.resize = core.resize

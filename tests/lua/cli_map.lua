@@ -256,14 +256,14 @@ t.test("a call that takes longer than --timeout fails, and the others are done",
     "coroutine.wrap(function() while true do pcall(string.rep, 'x', 10) end end)()", "io.popen('sleep 2'):read 'a'",
   }
   for _, loop in ipairs(loops) do
-    check({ "--timeout", "0.1", "-e", "if ... == 'b' then " .. loop .. " end return ...", "a", "b", "c" }, nil, 1, "a\nc\n",
-      "^troupe map: item 'b': timeout\nstack traceback:\n.*in main chunk\n$")
+    check({ "--timeout", "0.1", "-e", "if ... == 'b' then " .. loop .. " end return ...", "a", "b", "c" }, nil, 1,
+      "a\nc\n", "^troupe map: item 'b': timeout\nstack traceback:\n.*in main chunk\n$")
   end
 end)
 
 t.test("each try has the whole --timeout", function()
-  check({ "--timeout", "0.1", "--retries", "2", "-e", "io.stdout:write 'try ' io.flush() while true do end", "a" }, nil, 1,
-    "try try try ", "^troupe map: item 'a': timeout\nstack traceback:\n[^\n]*in main chunk\n$")
+  check({ "--timeout", "0.1", "--retries", "2", "-e", "io.stdout:write 'try ' io.flush() while true do end", "a" }, nil,
+    1, "try try try ", "^troupe map: item 'a': timeout\nstack traceback:\n[^\n]*in main chunk\n$")
 end)
 
 t.test("--timeout leaves errors, their places and what is folded as they are", function()

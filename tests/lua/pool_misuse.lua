@@ -1,0 +1,41 @@
+-- pool_misuse.lua - what a pool says when it is used wrongly.
+
+local t = require "harness"
+local troupe = require "troupe"
+
+local function same(x) return x end
+
+t.test("an item that cannot cross is named by its place among the items", function()
+  local pool <close> = troupe.pool { workers = 2 }
+  local list = {}
+  for i = 1, 100 do list[i] = i end
+  list[77] = { file = io.stdout }
+  for _, chunk in ipairs { 1, 10, 100 } do
+    local ok, err = pcall(pool.map, pool, same, list, { chunk = chunk })
+    t.eq(ok, false)
+    t.match(err, '^item 77, field "file": cannot send a userdata')
+    local function read() for _ in pool:imap(same, list, { chunk = chunk }) do end end
+    t.match(select(2, pcall(read)), "^item 77, field")
+  end
+  t.eq(#pool:map(same, { 1, 2, 3 }), 3)
+end)
+
+t.test("a pool that is closed says so, and where it was used", function()
+  local pool = troupe.pool { workers = 1 }
+  pool:shutdown()
+  t.raises("^[^\n]*pool_misuse.lua:%d+: map: the pool is closed$", function() pool:map(same, { 1 }) end)
+  t.raises("^[^\n]*pool_misuse.lua:%d+: imap: the pool is closed$", function() pool:imap(same, { 1 }) end)
+end)
+
+t.test("cancel wants a job", function()
+  local pool <close> = troupe.pool { workers = 1 }
+  t.raises("^[^\n]*pool_misuse.lua:%d+: cancel: job expected, got number$", function() pool:cancel(3) end)
+end)
+
+t.test("a number of bytes may be a float that is an integer", function()
+  local pool <close> = troupe.pool { workers = 1, memory_limit = 1e7 }
+  t.eq(pool:submit("return 1"):await(), 1)
+  t.raises("'memory_limit': integer of at least 0 expected, got 1.5", troupe.pool, { memory_limit = 1.5 })
+end)
+
+t.finish()
