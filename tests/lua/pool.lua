@@ -187,8 +187,12 @@ test("a pending job can be cancelled, a running or ended one cannot", function()
   local pool <close> = troupe.pool{ workers = 1 }
   local gate = os.tmpname()
   os.remove(gate)
-  local running = pool:submit(function(name) repeat local f = io.open(name) until f end, gate)
-  while running:status() ~= "running" do end
+  local running = pool:submit(function(name) -- it says itself that it has begun: until then it could be cancelled
+    io.open(name .. ".begun", "w"):close()
+    repeat local f = io.open(name) until f
+  end, gate)
+  repeat local begun = io.open(gate .. ".begun") until begun
+  eq(running:status(), "running")
   local pending = pool:submit(function() return 1 end)
   eq(pending:status(), "queued")
   eq(pending:cancel(), true)
@@ -203,6 +207,7 @@ test("a pending job can be cancelled, a running or ended one cannot", function()
   eq(running:cancel(), false)
   eq(running:status(), "finished")
   os.remove(gate)
+  os.remove(gate .. ".begun")
 end)
 
 test("a failed job is tried again as often as it said", function()
