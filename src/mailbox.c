@@ -8,20 +8,16 @@
  *  2. posts are made on first use and kept until their box is found dead, or the mailbox closes; those to dead boxes are
  *     looked for whenever their number has doubled, so that they are never more than the living, or SWEEP_FROM;
  *  3. `letters` were taken from trays and not yet handed out; `current` is a told tray not yet found empty;
- *  4. one ZeroMQ context serves all mailboxes; the last one to close ends it;
- *  5. no socket is touched in a forked child.
+ *  4. no socket is touched in a forked child.
  *
  * libzmq carries the hand-over of a tray from one thread to the next, invisibly to ThreadSanitizer: the two
  * annotations below tell it so.
  */
 #include "mailbox.h"
 
-#include <errno.h>
 #include <limits.h>
 #include <math.h>
-#include <pthread.h>
 #include <sched.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -30,6 +26,7 @@
 
 #include "address.h"
 #include "clock.h"
+#include "mailbox_context.h"
 #include "tray.h"
 #include "troupe.h"
 
@@ -48,8 +45,7 @@ void __tsan_release(void *address);
 #define __tsan_release(address) ((void)(address))
 #endif
 
-enum { POSTS_A_PAGE = 256, PAGES = BOX_COUNT / POSTS_A_PAGE, SPIN_ROUNDS = 64, SWEEP_FROM = 32,
-       CONTEXT_DESCRIPTORS = 8, RESERVE = 4 };
+enum { POSTS_A_PAGE = 256, PAGES = BOX_COUNT / POSTS_A_PAGE, SPIN_ROUNDS = 64, SWEEP_FROM = 32, RESERVE = 4 };
 
 /* Watching for the answer pays while it takes less than going to sleep and being woken would. */
 static const double eager_seconds = 60e-6;
@@ -74,124 +70,11 @@ struct mailbox {
     struct post *pages[PAGES];
 };
 
-static struct {
-    pthread_mutex_t lock;
-    void *zmq;
-    int users;
-} context = {.lock = PTHREAD_MUTEX_INITIALIZER};
-
-static bool forked;
-static pthread_once_t watch_once = PTHREAD_ONCE_INIT;
-
-static void in_forked_child(void)
-{
-    forked = true;
-}
-
-static void watch_forks(void)
-{
-    pthread_atfork(NULL, NULL, in_forked_child);
-}
-
-/* libzmq aborts when it finds no descriptor for a new context's reaper: whether there are enough is asked before. */
-static bool enough_descriptors(void)
-{
-    int fds[CONTEXT_DESCRIPTORS], count = 0;
-    while (count < CONTEXT_DESCRIPTORS && (fds[count] = eventfd(0, EFD_CLOEXEC)) >= 0)
-        count++;
-    for (int i = 0; i < count; i++)
-        close(fds[i]);
-    return count == CONTEXT_DESCRIPTORS;
-}
-
-/* The first socket makes a context start its reaper. */
-static bool start(void *zmq)
-{
-    void *socket = zmq_socket(zmq, ZMQ_PULL);
-    if (socket)
-        zmq_close(socket);
-    return socket != NULL;
-}
-
-/* A context without io threads: everything here is inproc. */
-static void *context_new(void)
-{
-    void *zmq = enough_descriptors() ? zmq_ctx_new() : NULL;
-    if (!zmq)
-        return NULL;
-    int most = zmq_ctx_get(zmq, ZMQ_SOCKET_LIMIT);
-    zmq_ctx_set(zmq, ZMQ_MAX_SOCKETS, most > 0 ? most : 65535);
-    zmq_ctx_set(zmq, ZMQ_IO_THREADS, 0);
-    zmq_ctx_set(zmq, ZMQ_BLOCKY, 0);
-    if (!start(zmq)) {
-        zmq_ctx_term(zmq);
-        return NULL;
-    }
-    return zmq;
-}
-
-static bool context_enter(void)
-{
-    pthread_once(&watch_once, watch_forks);
-    if (forked)
-        return false;
-    pthread_mutex_lock(&context.lock);
-    if (!context.zmq)
-        context.zmq = context_new();
-    bool there = context.zmq != NULL;
-    if (there)
-        context.users++;
-    pthread_mutex_unlock(&context.lock);
-    return there;
-}
-
-static void context_leave(void)
-{
-    pthread_mutex_lock(&context.lock);
-    if (--context.users == 0) {
-        zmq_ctx_term(context.zmq);
-        context.zmq = NULL;
-    }
-    pthread_mutex_unlock(&context.lock);
-}
-
-static int zmq_status(void)
-{
-    int e = zmq_errno();
-    return e == ENOMEM ? TROUPE_ENOMEM : e == EINTR ? TROUPE_EINTR : TROUPE_ELIMIT;
-}
-
-static void endpoint(char out[64], uint16_t box, uint32_t generation)
-{
-    snprintf(out, 64, "inproc://troupe/%u/%u", (unsigned)box, (unsigned)generation);
-}
-
-/* A socket without high-water mark, bound or connected to the box. */
-static int socket_open(void **out, int type, uint16_t box, uint32_t generation)
-{
-    char name[64];
-    int unbounded = 0;
-    void *s = zmq_socket(context.zmq, type);
-    if (!s)
-        return zmq_status();
-    endpoint(name, box, generation);
-    zmq_setsockopt(s, ZMQ_LINGER, &unbounded, sizeof unbounded);
-    zmq_setsockopt(s, ZMQ_RCVHWM, &unbounded, sizeof unbounded);
-    zmq_setsockopt(s, ZMQ_SNDHWM, &unbounded, sizeof unbounded);
-    if (type == ZMQ_PULL ? zmq_bind(s, name) : zmq_connect(s, name)) {
-        int rc = zmq_status();
-        zmq_close(s);
-        return rc;
-    }
-    *out = s;
-    return 0;
-}
-
 int mailbox_open(struct mailbox **out, int box)
 {
     uint32_t generation;
-    if (!context_enter())
-        return forked ? TROUPE_EINVAL : TROUPE_ELIMIT;
+    if (!mailbox_context_enter())
+        return mailbox_is_forked() ? TROUPE_EINVAL : TROUPE_ELIMIT;
     struct mailbox *self = calloc(1, sizeof *self);
     int rc = self ? 0 : TROUPE_ENOMEM;
     if (rc)
@@ -201,7 +84,7 @@ int mailbox_open(struct mailbox **out, int box)
         goto fail;
     self->box = (uint16_t)box;
     self->sweep_at = SWEEP_FROM;
-    rc = socket_open(&self->pull, ZMQ_PULL, self->box, generation);
+    rc = mailbox_socket_open(&self->pull, ZMQ_PULL, self->box, generation);
     if (rc)
         goto fail_box;
     *out = self;
@@ -210,7 +93,7 @@ fail_box:
     box_release(self->box);
 fail:
     free(self);
-    context_leave();
+    mailbox_context_leave();
     return rc;
 }
 
@@ -229,7 +112,7 @@ void mailbox_close(struct mailbox **mailbox)
 {
     struct mailbox *self = *mailbox;
     *mailbox = NULL;
-    if (!self || forked)
+    if (!self || mailbox_is_forked())
         return;
     box_release(self->box);
     while (self->reserved > 0)
@@ -244,7 +127,7 @@ void mailbox_close(struct mailbox **mailbox)
     message_destroy_list(&self->own);
     message_destroy_list(&self->late);
     free(self);
-    context_leave();
+    mailbox_context_leave();
 }
 
 uint16_t mailbox_box(const struct mailbox *self)
@@ -285,10 +168,10 @@ static int post_open(struct mailbox *self, struct post *p, uint16_t box)
     int rc = tray_connect(&p->tray, box, &generation);
     if (rc)
         return rc;
-    rc = socket_open(&p->socket, ZMQ_PUSH, box, generation);
+    rc = mailbox_socket_open(&p->socket, ZMQ_PUSH, box, generation);
     if (rc == TROUPE_ELIMIT) {
         sweep(self);
-        rc = socket_open(&p->socket, ZMQ_PUSH, box, generation);
+        rc = mailbox_socket_open(&p->socket, ZMQ_PUSH, box, generation);
     }
     if (rc) {
         tray_leave(p->tray);
@@ -308,7 +191,7 @@ static int announce(struct post *p, uint16_t box)
         rc = zmq_send(p->socket, &p->tray, sizeof p->tray, ZMQ_DONTWAIT);
     while (rc < 0 && zmq_errno() == EINTR);
     if (rc < 0)
-        return zmq_status();
+        return mailbox_zmq_status();
     box_ring(box);
     return 0;
 }
@@ -344,7 +227,7 @@ static int put(struct mailbox *self, struct post *p, uint16_t box, struct messag
 
 int mailbox_reach(struct mailbox *self, uint16_t box)
 {
-    if (forked)
+    if (mailbox_is_forked())
         return TROUPE_EINVAL;
     struct post *p = find_post(self, box);
     if (!p)
@@ -357,7 +240,7 @@ int mailbox_reach(struct mailbox *self, uint16_t box)
 
 int mailbox_post(struct mailbox *self, struct message **message)
 {
-    if (forked)
+    if (mailbox_is_forked())
         return TROUPE_EINVAL;
     uint16_t box = address_box(message_header(*message)->to);
     int rc = 0;
@@ -459,7 +342,7 @@ static struct message *take_single(struct mailbox *self)
 
 struct message *mailbox_take(struct mailbox *self)
 {
-    if (forked)
+    if (mailbox_is_forked())
         return NULL;
     struct message *m = pop(&self->letters);
     if (!m)
@@ -514,7 +397,7 @@ bool mailbox_has_letters(const struct mailbox *self)
 
 int mailbox_wait(struct mailbox *self, double timeout, bool eager, int descriptor)
 {
-    if (forked)
+    if (mailbox_is_forked())
         return TROUPE_EINVAL;
     if (mailbox_has_letters(self))
         return 0;
@@ -527,7 +410,7 @@ int mailbox_wait(struct mailbox *self, double timeout, bool eager, int descripto
     int rc = zmq_poll(items, descriptor >= 0 ? 2 : 1, milliseconds(timeout));
     if (rc > 0)
         return 0;
-    return rc == 0 ? TROUPE_ETIMEDOUT : zmq_status();
+    return rc == 0 ? TROUPE_ETIMEDOUT : mailbox_zmq_status();
 }
 
 void mailbox_set_eventfd(struct mailbox *self, int eventfd)
