@@ -5,6 +5,8 @@
  */
 #include "lua_loop.h"
 
+#include <sys/resource.h>
+
 #include <lauxlib.h>
 
 #include "clock.h"
@@ -70,6 +72,10 @@ static struct client *push_client(lua_State *L)
 
 static void refuse(lua_State *L, int rc)
 {
+    struct rlimit files;
+    if (rc == TROUPE_ELIMIT && getrlimit(RLIMIT_NOFILE, &files) == 0)
+        luaL_error(L, "troupe cannot start: no more descriptors or threads (ulimit -n is %I, and a pool takes about 20; "
+                      "see also ulimit -u)", (LUAI_UACINT)files.rlim_cur);
     luaL_error(L, rc == TROUPE_EINVAL ? "troupe cannot be used in a forked child of the program that loaded it%.0s"
                                       : "troupe cannot start: %s", troupe_strerror(rc));
 }

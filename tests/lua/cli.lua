@@ -82,6 +82,21 @@ t.test("run: a script that is missing or wrong is told in a line", function()
   t.eq(status .. out, "1")
 end)
 
+t.test("version takes no arguments", function()
+  local status, out, err = t.troupe { "version", "extra" }
+  t.eq(out, "")
+  t.match(err, "^troupe version: no arguments expected\n")
+  t.eq(status, 2)
+end)
+
+t.test("too few descriptors are told in a line, with the limit", function()
+  local status, out, err = t.run { "sh", "-c", [[exec 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&-
+    ulimit -n 12; exec "$TROUPE" map -e 'return ...' a]] }
+  t.eq(out, "")
+  t.match(err, "^troupe map: [^\n]*no more descriptors or threads %(ulimit %-n is 12,[^\n]*\n$")
+  t.eq(status, 1)
+end)
+
 t.test("version names troupe, Lua and libzmq", function()
   for _, word in ipairs { "version", "--version", "-V" } do
     local status, out, err = t.troupe { word }

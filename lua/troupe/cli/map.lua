@@ -125,7 +125,11 @@ return function(args)
     fold, message = load_fold(options.reduce)
     if not fold then return misuse(message) end
   end
-  program.defer()
+  local up, why = pcall(program.defer)
+  if not up then
+    say((why:gsub("^[^\n]-:%d+: ", "")))
+    return FAILED
+  end
   local items = #words > 0 and source.arguments(words) or source.input(options.zero and "\0" or "\n")
   return run(options, plan, items, fold)
 end
