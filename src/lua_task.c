@@ -5,7 +5,6 @@
  */
 #include "lua_task.h"
 
-#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -14,6 +13,7 @@
 #include "address.h"
 #include "clock.h"
 #include "lua_loop.h"
+#include "lua_watch.h"
 #include "mailbox.h"
 #include "troupe.h"
 #include "value.h"
@@ -81,6 +81,20 @@ static void task_ended(struct vm_task *task, int status, int count)
     lua_settop(L, top);
 }
 
+/* Outside any task, the descriptor for foreign loops must tell of what was just made ready, or given a time. */
+static void rearm(lua_State *L)
+{
+    struct loop *loop = lua_loop(L);
+    if (!vm_task_running(loop_tasks(loop)))
+        loop_rearm(loop);
+}
+
+void lua_task_ended(struct vm_task *task, int status, int count)
+{
+    vm_task_set_owner(task, &plain);
+    task_ended(task, status, count);
+}
+
 static struct vm_task *new_task(lua_State *L, struct vm_tasks *tasks)
 {
     struct vm_task *task = vm_task_new(tasks, task_ended, &plain);
@@ -101,6 +115,7 @@ static int spawn(lua_State *L)
         luaL_error(L, "too many arguments");
     lua_xmove(L, co, count);
     vm_task_start(task, count - 1);
+    rearm(L);
     lua_pushinteger(L, id);
     return 1;
 }
@@ -223,6 +238,7 @@ static int task_notify(lua_State *L)
     struct ear *ear = loop_ear(lua_loop(L));
     bool here = address_box(id) == address_box(ear_address(ear)) && address_node(id) == 0;
     lua_pushboolean(L, here ? notify_here(L, tasks_of(L), id, 2) : notify_elsewhere(L, ear, id));
+    rearm(L);
     return 1;
 }
 
@@ -379,99 +395,6 @@ static int descriptor(lua_State *L)
     return 1;
 }
 
-/* A watched descriptor: a userdata with its function, anchored in the registry while it is watched. */
-struct watch {
-    struct loop *loop;
-    int descriptor;
-    bool open;
-};
-
-static void call_ended(struct vm_task *task, int status, int count_)
-{
-    lua_State *L = vm_tasks_state(vm_task_scheduler(task));
-    struct watch *w = vm_task_owner(task);
-    vm_task_set_owner(task, &plain);
-    task_ended(task, status, count_);
-    if (w->open)
-        loop_watch_again(w->loop, w->descriptor);
-    lua_pushnil(L); /* the task's hold on it */
-    lua_rawsetp(L, LUA_REGISTRYINDEX, (char *)w + 1);
-}
-
-static void call_watcher(void *context, int fd, int events)
-{
-    struct watch *w = context;
-    struct vm_tasks *tasks = loop_tasks(w->loop);
-    struct vm_task *task = vm_task_new(tasks, call_ended, w);
-    (void)fd;
-    if (!task)
-        return;
-    lua_State *co = vm_task_coroutine(task);
-    lua_rawgetp(co, LUA_REGISTRYINDEX, w);
-    lua_pushvalue(co, -1);
-    lua_rawsetp(co, LUA_REGISTRYINDEX, (char *)w + 1);
-    lua_getiuservalue(co, -1, 1);
-    lua_remove(co, -2);
-    lua_pushstring(co, events & POLLIN ? events & POLLOUT ? "rw" : "r" : "w");
-    vm_task_start(task, 1);
-}
-
-/* (descriptor, "r", "w" or "rw", function) -> watch */
-static int watch(lua_State *L)
-{
-    static const char *const modes[] = {"r", "w", "rw", NULL};
-    static const int events[] = {POLLIN, POLLOUT, POLLIN | POLLOUT};
-    lua_Integer fd = luaL_checkinteger(L, 1);
-    int mode = luaL_checkoption(L, 2, NULL, modes);
-    luaL_checktype(L, 3, LUA_TFUNCTION);
-    luaL_argcheck(L, fd >= 0 && fd <= INT32_MAX, 1, "a descriptor expected");
-    struct watch *w = lua_newuserdatauv(L, sizeof *w, 1);
-    *w = (struct watch){.loop = lua_loop(L), .descriptor = (int)fd};
-    luaL_setmetatable(L, "troupe.watch");
-    lua_pushvalue(L, 3);
-    lua_setiuservalue(L, -2, 1);
-    lua_pushvalue(L, -1);
-    lua_rawsetp(L, LUA_REGISTRYINDEX, w);
-    int rc = loop_watch(w->loop, w->descriptor, events[mode], call_watcher, w);
-    w->open = rc == 0;
-    if (rc) {
-        lua_pushnil(L);
-        lua_rawsetp(L, LUA_REGISTRYINDEX, w);
-        luaL_argcheck(L, rc != TROUPE_EINVAL, 1, "this descriptor cannot be watched, or is watched already");
-        luaL_error(L, "cannot watch: %s", troupe_strerror(rc));
-    }
-    return 1;
-}
-
-static int watch_close(lua_State *L)
-{
-    struct watch *w = luaL_checkudata(L, 1, "troupe.watch");
-    if (w->open) {
-        w->open = false;
-        loop_unwatch(w->loop, w->descriptor);
-        lua_pushnil(L);
-        lua_rawsetp(L, LUA_REGISTRYINDEX, w);
-    }
-    return 0;
-}
-
-static int watch_tostring(lua_State *L)
-{
-    const struct watch *w = luaL_checkudata(L, 1, "troupe.watch");
-    lua_pushfstring(L, "troupe.watch (%d%s)", w->descriptor, w->open ? "" : ", closed");
-    return 1;
-}
-
-static void make_watch_class(lua_State *L)
-{
-    static const luaL_Reg methods[] = {{"close", watch_close}, {"__close", watch_close}, {"__tostring", watch_tostring}, {NULL, NULL}};
-    luaL_newmetatable(L, "troupe.watch");
-    luaL_setfuncs(L, methods, 0);
-    lua_pushvalue(L, -1);
-    lua_setfield(L, -2, "__index");
-    lua_pop(L, 1);
-}
-
 static void make_timeout(lua_State *L)
 {
     lua_newtable(L);
@@ -487,8 +410,7 @@ int lua_task_open(lua_State *L)
         {"spawn", spawn}, {"running", running}, {"sleep", task_sleep}, {"notify", task_notify}, {"suspend", suspend},
         {"resume", resume}, {"may_park", may_park}, {"idle", idle}, {"alive", alive}, {"watch_end", watch_end},
         {"on_end", on_end}, {"kill", task_kill}, {"turn", turn}, {"count", count}, {"next_deadline", next_deadline},
-        {"fd", descriptor}, {"watch", watch}, {NULL, NULL}};
-    make_watch_class(L);
+        {"fd", descriptor}, {"watch", lua_watch}, {NULL, NULL}};
     luaL_newlib(L, functions);
     make_timeout(L);
     lua_pushvalue(L, -1);

@@ -579,6 +579,23 @@ test("a foreign loop sees a readable descriptor whenever poll has something to d
   eq(task.next_deadline(), nil)
 end)
 
+test("the descriptor tells of what was spawned and notified outside poll", function()
+  local fd = task.fd()
+  while task.poll() do end
+  local woken = 0
+  local id = task.spawn(function()
+    task.sleep(0.001)
+    woken = woken + 1
+    task.wait("x", 30)
+    woken = woken + 1
+  end)
+  wait_readable(fd)
+  while woken == 0 do task.poll(1) end
+  task.notify(id, "x")
+  wait_readable(fd)
+  while woken == 1 do task.poll() end
+end)
+
 test("a watched descriptor calls its function when it is ready, not again before that has ended", function()
   local server, client = socket.tcp4(), socket.tcp4()
   assert(server:bind("127.0.0.1", "0"))
