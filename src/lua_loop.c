@@ -111,7 +111,7 @@ struct loop *lua_loop_with_node(lua_State *L)
     struct client *self = lua_touserdata(L, -1);
     lua_pop(L, 1);
     if (self && !self->entered) {
-        int rc = node_enter(&hooks);
+        int rc = node_enter(&hooks, self->ear);
         if (rc)
             refuse(L, rc);
         self->entered = true;

@@ -221,13 +221,15 @@ static void node_free(struct node *self)
     free(self);
 }
 
-static int node_start(const struct worker_hooks *hooks)
+static int node_start(const struct worker_hooks *hooks, struct ear *ear)
 {
     struct node *self = calloc(1, sizeof *self);
     if (!self)
         return TROUPE_ENOMEM;
     self->hooks = hooks;
     int rc = mailbox_open(&self->mailbox, MAILBOX_NODE);
+    if (rc == 0)
+        rc = mailbox_reach(ear_mailbox(ear), MAILBOX_NODE); /* else nobody could wake it to end */
     if (rc == 0)
         rc = mailbox_keep_reserve(self->mailbox); /* else a client could wait for the word that there are none left */
     if (rc == 0) {
@@ -241,10 +243,10 @@ static int node_start(const struct worker_hooks *hooks)
     return rc;
 }
 
-int node_enter(const struct worker_hooks *hooks)
+int node_enter(const struct worker_hooks *hooks, struct ear *ear)
 {
     pthread_mutex_lock(&house.lock);
-    int rc = house.node ? 0 : node_start(hooks);
+    int rc = house.node ? mailbox_reach(ear_mailbox(ear), MAILBOX_NODE) : node_start(hooks, ear);
     if (rc == 0)
         house.clients++;
     pthread_mutex_unlock(&house.lock);

@@ -10,8 +10,8 @@
 struct ear;
 struct worker_hooks;
 
-/* One more client; the first starts the node, and says what the floor above puts into each worker's vm. 0, TROUPE_ENOMEM, TROUPE_ELIMIT, TROUPE_EINVAL (a forked child). */
-int node_enter(const struct worker_hooks *hooks);
+/* One more client, with its way to the node open; the first starts the node, and says what the floor above puts into each worker's vm. 0, TROUPE_ENOMEM, TROUPE_ELIMIT, TROUPE_EINVAL (a forked child). */
+int node_enter(const struct worker_hooks *hooks, struct ear *ear);
 
 /* The client's vm closes: its pools close soon. The last client to leave awaits the node's end: running jobs are broken
  * into, and workers that do not end even so are left to themselves. Takes the ear. */
