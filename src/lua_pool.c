@@ -405,6 +405,8 @@ int lua_pool_open(lua_State *L)
     lua_pushvalue(L, -1);
     lua_setfield(L, -3, "class");
     lua_job_push_class(L);
+    lua_pushvalue(L, -1);
+    lua_setfield(L, -4, "job_class");
     lua_batch_push_class(L);
     lua_job_push_pending(L);
     push_known(L);

@@ -81,6 +81,23 @@ local function new(opts)
   return open()
 end
 
+-- The names of jobs that were given one.
+local names = setmetatable({}, { __mode = "k" })
+
+local function named(name, job)
+  if not job then return end
+  if name then names[job] = name end
+  return job
+end
+
+local info = core.job_class.info
+
+function core.job_class.info(job)
+  local known = info(job)
+  known.name = names[job]
+  return known
+end
+
 --- Submits one call.
 -- @param fn function, "module:function", "@file.lua" or Lua source; or a table { fn, option = value, ... } with
 --   priority (integer, higher first), first (boolean), delay (seconds), retries (integer; negative: no end), backoff
@@ -100,8 +117,8 @@ function Pool._submit_with(self, fn, ...)
   if type(fn[1]) ~= "function" and type(fn[1]) ~= "string" then
     error("submit: { function or string, options } expected, got " .. type(fn[1]) .. " at [1]", 3)
   end
-  if not order then return core.submit(self, fn[1], ...) end
-  return core.submit_ordered(self, order, fn[1], ...)
+  if not order then return named(opts.name, core.submit(self, fn[1], ...)) end
+  return named(opts.name, core.submit_ordered(self, order, fn[1], ...))
 end
 
 -- ---- many calls

@@ -73,8 +73,10 @@ test("error values of other kinds arrive too, and what cannot cross becomes text
   match(failed_with(function() error(io.stdout) end), "^file %(0x")
 end)
 
-test("info tells status, seconds and traceback", function()
+test("info tells name, status, seconds and traceback", function()
   local pool <close> = troupe.pool{ workers = 1 }
+  eq(pool:submit({ type, name = "greeting" }, 1):info().name, "greeting")
+  eq(pool:submit(type, 1):info().name, nil)
   local job = pool:submit(function() error("boom") end)
   job:join()
   local info = job:info()
