@@ -58,7 +58,8 @@ struct post {
 struct mailbox {
     uint16_t box;
     bool single;
-    uint32_t bell; /* the bell as it was when the socket was last found empty */
+    uint32_t bell; /* as it was when the socket was last looked at */
+    bool look;     /* the socket may hold a tray though the bell has not rung since */
     void *pull;
     struct message *letters;
     struct message *own, *own_tail; /* posted here from here */
@@ -310,8 +311,12 @@ bool mailbox_deliver_late(struct mailbox *self)
 static struct tray *next_tray(struct mailbox *self)
 {
     struct tray *t;
-    self->bell = box_bell(self->box);
-    if (zmq_recv(self->pull, &t, sizeof t, ZMQ_DONTWAIT) != (int)sizeof t)
+    uint32_t bell = box_bell(self->box);
+    if (bell == self->bell && !self->look)
+        return NULL; /* an empty socket costs system calls to look at */
+    self->bell = bell;
+    self->look = zmq_recv(self->pull, &t, sizeof t, ZMQ_DONTWAIT) == (int)sizeof t;
+    if (!self->look)
         return NULL;
     __tsan_acquire(t);
     return t;
@@ -392,7 +397,7 @@ static long milliseconds(double seconds)
 
 bool mailbox_has_letters(const struct mailbox *self)
 {
-    return self->letters || self->own || self->current || box_bell(self->box) != self->bell;
+    return self->letters || self->own || self->current || self->look || box_bell(self->box) != self->bell;
 }
 
 int mailbox_wait(struct mailbox *self, double timeout, bool eager, int descriptor)
@@ -408,6 +413,8 @@ int mailbox_wait(struct mailbox *self, double timeout, bool eager, int descripto
     }
     zmq_pollitem_t items[2] = {{.socket = self->pull, .events = ZMQ_POLLIN}, {.fd = descriptor, .events = ZMQ_POLLIN}};
     int rc = zmq_poll(items, descriptor >= 0 ? 2 : 1, milliseconds(timeout));
+    if (items[0].revents & ZMQ_POLLIN)
+        self->look = true; /* a sender posts first and rings then */
     if (rc > 0)
         return 0;
     return rc == 0 ? TROUPE_ETIMEDOUT : mailbox_zmq_status();

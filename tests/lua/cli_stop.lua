@@ -35,7 +35,8 @@ t.test("Ctrl-C with endless input prints whole lines in order", function()
     await out 100000; kill -INT $pid; wait $pid; echo "status $?"
     exec 3>&-; kill $feeder 2>/dev/null
     # What was broken into is missing, and nothing else: two workers, so a later block may be done before it.
-    awk '!/^[0-9]+$/ || $0 + 0 <= last { print "line", NR, "is", $0; exit } { last = $0 + 0 }' out; tail -c 1 out | od -An -c; cat err]] }
+    awk '!/^[0-9]+$/ || $0 + 0 <= last { print "line", NR, "is", $0; exit } { last = $0 + 0 }' out
+    tail -c 1 out | od -An -c; cat err]] }
   t.eq(out, "status 130\n  \\n\n")
 end)
 
