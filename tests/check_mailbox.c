@@ -203,7 +203,9 @@ START_TEST(without_descriptors_posts_fail_and_deliveries_wait)
     struct rlimit all, none;
     uint16_t box = mailbox_box(b);
     ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &all), 0);
-    none = (struct rlimit){.rlim_cur = 0, .rlim_max = all.rlim_max};
+    int lowest_free = dup(0); /* nothing below it is free */
+    ck_assert_int_ge(lowest_free, 0);
+    none = (struct rlimit){.rlim_cur = (rlim_t)lowest_free + 1, .rlim_max = all.rlim_max};
     ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &none), 0);
     struct message *m = letter_to(box, 1);
     int posted = mailbox_post(a, &m), reached = mailbox_reach(a, box), opening = mailbox_open(&late, MAILBOX_ANY);
@@ -211,6 +213,7 @@ START_TEST(without_descriptors_posts_fail_and_deliveries_wait)
     mailbox_deliver(a, &m);
     bool waits = mailbox_deliver_late(a);
     ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &all), 0);
+    close(lowest_free);
     ck_assert_int_eq(posted, TROUPE_ELIMIT);
     ck_assert_int_eq(reached, TROUPE_ELIMIT);
     ck_assert_int_eq(opening, TROUPE_ELIMIT);
