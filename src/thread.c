@@ -267,6 +267,7 @@ bool thread_ended(struct thread *self)
 
 void thread_detach(struct thread **self)
 {
+    thread_tell_end(*self, -1); /* who is told may close the eventfd from here on */
     release(*self);
     *self = NULL;
 }
