@@ -255,7 +255,7 @@ int value_decode(lua_State *L, const void *bytes, size_t size, const struct valu
     int base = lua_gettop(L), scratch, rc;
 
     self.L = L;
-    self.start = self.at = bytes;
+    self.start = self.at = size ? bytes : (const void *)""; /* no bytes may come as NULL, which has no offsets */
     self.end = self.start + size;
     self.size = size;
     self.claimed = 0;

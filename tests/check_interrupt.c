@@ -231,7 +231,7 @@ START_TEST(a_vm_that_runs_nothing_is_not_harmed)
 {
     struct vm_options options = { 0 };
     struct vm *vm;
-    for (int i = 0; i < 200; i++) {
+    for (int i = 0; i < 50; i++) {
         ck_assert_int_eq(vm_new(&vm, &options), 0);
         vm_interrupt(vm, VM_INTERRUPT_ALWAYS, 0);
         luaL_loadstring(vm_state(vm), "return 1");
@@ -428,7 +428,7 @@ START_TEST(limits_that_end_at_the_same_moment_as_the_code_are_used_up)
     struct vm_options options = {0};
     struct vm *vm;
     ck_assert_int_eq(vm_new(&vm, &options), 0);
-    for (int i = 0; i < 300; i++) {
+    for (int i = 0; i < 60; i++) {
         int status;
         bool late;
         run_limited(vm, "for i = 1, 3000 do end", i * 1e-6, &status, &late);
