@@ -5,8 +5,12 @@
  */
 #include "vm_code.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <lauxlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 enum { SOURCES_KEPT = 256 };
 
@@ -39,12 +43,31 @@ void vm_code_push(lua_State *L, uint64_t hash)
     lua_remove(L, -2);
 }
 
+/* Whether no file could be opened now, whatever its name. */
+static bool out_of_descriptors(void)
+{
+    int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    if (fd >= 0)
+        close(fd);
+    return fd < 0 && (errno == EMFILE || errno == ENFILE);
+}
+
+/* Raises the error on top, or what is behind it: to require, a file that cannot be opened is one that is not there. */
+static void refuse_module(lua_State *L)
+{
+    struct rlimit files;
+    if (out_of_descriptors() && getrlimit(RLIMIT_NOFILE, &files) == 0)
+        luaL_error(L, "cannot load a module: no more descriptors (ulimit -n is %I)", (LUAI_UACINT)files.rlim_cur);
+    lua_error(L);
+}
+
 /* Pushes package.loaded-or-required module's field. */
 static void push_module_function(lua_State *L, const char *name, const char *colon)
 {
     lua_getglobal(L, "require");
     lua_pushlstring(L, name, (size_t)(colon - name));
-    lua_call(L, 1, 1);
+    if (lua_pcall(L, 1, 1, 0))
+        refuse_module(L);
     if (!lua_istable(L, -1))
         luaL_error(L, "\"%s\": the module is a %s, not a table", name, luaL_typename(L, -1));
     lua_getfield(L, -1, colon + 1);

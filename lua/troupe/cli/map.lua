@@ -72,11 +72,20 @@ local function load_fold(path)
   return fold
 end
 
--- Brings a worker up, so that what is wrong with all of them is said once; nil and a message.
+-- The pool; nil and a message when there is not enough of something for it.
+local function open_pool(workers, plan)
+  local up, pool = pcall(new_pool, {
+    workers = workers, name = "map", init = "troupe.cli.worker:open", init_args = { plan },
+  })
+  if up then return pool end
+  return nil, (tostring(pool):gsub("^[^\n]-:%d+: ", ""))
+end
+
+-- Brings a worker up, so that what is wrong with all of them is said once; nil, an exit status and a message.
 local function check_worker(pool)
   local entries, err = core.submit_batch(pool, nil, "troupe.cli.worker:fault", { true }, 1, 1):entries()
-  local fault = not entries and err or entries[2]
-  if fault then return nil, tostring(fault) end
+  if not entries then return nil, FAILED, (tostring(err):gsub("\nstack traceback:.*", "")) end
+  if entries[2] then return nil, MISUSE, tostring(entries[2]) end
   return true
 end
 
@@ -99,13 +108,15 @@ local function run(options, plan, items, fold)
   plan.delimiter = items.delimiter
   local workers = options.workers or 0
   if workers <= 0 then workers = math.max(1, core.cores() + workers) end
-  local pool <close> = new_pool {
-    workers = workers, name = "map", init = "troupe.cli.worker:open", init_args = { plan },
-  }
-  local up, message = check_worker(pool)
+  local pool <close>, refusal = open_pool(workers, plan)
+  if not pool then
+    say(refusal)
+    return FAILED
+  end
+  local up, status, message = check_worker(pool)
   if not up then
     say(message)
-    return MISUSE
+    return status
   end
   local out, progress = open_sink(options, fold, items)
   flow.new {
