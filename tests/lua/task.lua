@@ -565,7 +565,7 @@ test("a foreign loop sees a readable descriptor whenever poll has something to d
   end)
   local pool <close> = troupe.pool{ workers = 1 }
   task.poll()
-  ok(task.next_deadline() <= 0.005)
+  ok(woken == 1 or task.next_deadline() <= 0.005) -- unless it is due already
   while woken == 0 do
     wait_readable(fd)
     task.poll()
