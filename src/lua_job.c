@@ -110,7 +110,7 @@ static int hold_values(lua_State *L)
     return 0;
 }
 
-static uint8_t status_of(uint8_t flags)
+static uint8_t status_of(unsigned flags)
 {
     if (flags & FLAG_CANCELLED)
         return CANCELLED;

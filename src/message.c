@@ -29,7 +29,6 @@ static void blank(struct message *self, enum message_kind kind)
     self->bytes.size = sizeof(struct header);
     struct header *h = message_header(self);
     h->magic = 'T';
-    h->version = MESSAGE_VERSION;
     h->kind = (uint8_t)kind;
 }
 

@@ -47,10 +47,9 @@ enum message_flag {
 };
 
 struct header {
-    uint8_t magic; /* 'T' */
-    uint8_t version;
-    uint8_t kind;  /* enum message_kind */
-    uint8_t flags; /* enum message_flag */
+    uint8_t magic;  /* 'T' */
+    uint8_t kind;   /* enum message_kind */
+    uint16_t flags; /* enum message_flag */
     uint32_t pool;
     uint64_t to;   /* address */
     uint64_t from; /* address of the one who gets the outcome or the answer */
@@ -64,7 +63,7 @@ struct header {
     uint32_t worker; /* the dispatcher's number for the worker; comes back untouched */
 };
 
-enum { MESSAGE_VERSION = 1, MESSAGE_SMALL = 128 };
+enum { MESSAGE_SMALL = 128 };
 
 struct message {
     struct message *next;  /* in the list it stands in */

@@ -26,7 +26,7 @@ struct ticket {
     uint64_t owner;
     uint64_t id;
     uint32_t slot;
-    uint8_t flags;    /* of the letter */
+    uint16_t flags;   /* of the letter */
     uint8_t end;      /* enum job_end, once it is owed */
     bool repeatable;  /* may run again: the letter stays here */
     bool starved;     /* there was no memory to hand it out */

@@ -214,7 +214,7 @@ struct scene {
     struct pool_house house;
     uint64_t next_id;
     int outcomes;
-    uint8_t last_flags; /* of the latest */
+    uint16_t last_flags; /* of the latest */
     bool ended; /* the pool */
 };
 
