@@ -4,7 +4,8 @@
  * used again meanwhile holds another id, so a late letter finds nobody and is dropped.
  *
  * Invariants:
- *  1. slots[i] is a pending future with slot == i, or NULL; free slots stand in the `idle` stack, each once;
+ *  1. slots[i] is a pending future with slot == i, or NULL; free slots stand in the `idle` stack, each once; a slot
+ *     that is neither was kept by a future that is resolved;
  *  2. ids carry the ear's serial number: unique in the program;
  *  3. resolve and the handler may call any function here, ear_turn included.
  */
@@ -114,8 +115,13 @@ void ear_forget(struct ear *self, struct future *future)
     if (!future->pending)
         return;
     future->pending = false;
-    self->slots[future->slot] = NULL;
-    self->idle[self->idle_count++] = future->slot;
+    ear_give_slot(self, future->slot);
+}
+
+void ear_give_slot(struct ear *self, uint32_t slot)
+{
+    self->slots[slot] = NULL;
+    self->idle[self->idle_count++] = slot;
 }
 
 int ear_post(struct ear *self, const struct future *future, struct message **letter)
@@ -141,8 +147,11 @@ static void resolve(struct ear *self, struct message **letter, void *context)
     struct future *f = h->slot < self->slot_count ? self->slots[h->slot] : NULL;
     if (!f || f->id != (h->kind == MAIL_ANSWER ? h->code : h->id))
         return;
-    ear_forget(self, f);
-    f->resolve(f, letter, context);
+    uint32_t slot = f->slot;
+    f->pending = false;
+    self->slots[slot] = NULL;
+    if (!f->resolve(f, letter, context))
+        ear_give_slot(self, slot); /* the future may be gone */
 }
 
 bool ear_turn(struct ear *self, void *context)

@@ -18,8 +18,9 @@ struct future {
     uint64_t id; /* of the job or question; 0 before ear_expect */
     uint32_t slot;
     bool pending;
-    /* Called once, from ear_turn, with the letter, which it may keep by nulling the pointer. */
-    void (*resolve)(struct future *self, struct message **letter, void *context);
+    /* Called once, from ear_turn, with the letter, which it may keep by nulling the pointer. True: it keeps the slot too, for
+     * ear_give_slot. */
+    bool (*resolve)(struct future *self, struct message **letter, void *context);
 };
 
 /* Handles a letter that is no outcome; may keep it by nulling the pointer. */
@@ -44,6 +45,9 @@ uint64_t ear_new_id(struct ear *self);
 
 /* Nobody waits any more; the letter is dropped when it comes. */
 void ear_forget(struct ear *self, struct future *future);
+
+/* A slot that a resolved future kept is free again. */
+void ear_give_slot(struct ear *self, uint32_t slot);
 
 /* Posts a letter to the node on behalf of a future (NULL: of nobody), with this vm as the one to answer. A job gets the
  * future's id; in a question `id` may name the job it is about, and the future's goes into `code`. Takes the letter,

@@ -32,7 +32,7 @@ static void unanchor(lua_State *L, const struct future *f)
     lua_pop(L, 1);
 }
 
-static void resolve(struct future *future, struct message **letter, void *context)
+static bool resolve(struct future *future, struct message **letter, void *context)
 {
     struct lua_batch *self = (struct lua_batch *)future;
     self->letter = *letter;
@@ -41,6 +41,7 @@ static void resolve(struct future *future, struct message **letter, void *contex
     unanchor(context, future);
     lua_loop_wake(context, future);
     lua_loop_wake(context, &resolved);
+    return false;
 }
 
 static struct lua_batch *check(lua_State *L)

@@ -4,7 +4,8 @@
  *        `------------- detach --> detached
  *
  * Invariants:
- *  1. a pending job is anchored in the pending table under its slot + 1: the ear points into it;
+ *  1. a pending job is anchored in the pending table under its slot + 1: the ear points into it. One that has ended
+ *     stays there while its pool's shelf has it, until it is asked about;
  *  2. an outcome is decoded when it arrives: one plain scalar into `value`, anything else into the user value
  *     (one result: itself; several or none: a table with n; an error: a table {error, traceback});
  *  3. jobs have no finaliser: collecting a million of them costs nothing.
@@ -15,6 +16,7 @@
 #include <string.h>
 
 #include "lua_loop.h"
+#include "lua_outcome.h"
 #include "troupe.h"
 #include "value.h"
 
@@ -27,6 +29,8 @@ struct lua_job {
     uint32_t pool;
     uint8_t status;
     uint8_t held;
+    bool told; /* callbacks wait for its outcome */
+    struct shelf_place place;
     union {
         lua_Integer integer;
         lua_Number number;
@@ -119,7 +123,7 @@ static uint8_t status_of(unsigned flags)
     return flags & FLAG_ERROR ? FAILED : FINISHED;
 }
 
-static void resolve(struct future *future, struct message **letter, void *context)
+static bool resolve(struct future *future, struct message **letter, void *context)
 {
     struct lua_job *self = (struct lua_job *)future;
     lua_State *L = context;
@@ -140,10 +144,14 @@ static void resolve(struct future *future, struct message **letter, void *contex
             lua_setiuservalue(L, -2, 1);
         }
     }
-    lua_pop(L, 1);
-    anchor(L, future, lua_gettop(L), false);
-    lua_pop(L, 1);
+    bool stays = shelf_end(L, &self->place);
+    if (!stays)
+        anchor(L, future, lua_gettop(L) - 1, false);
     lua_loop_wake(L, future);
+    if (self->told)
+        lua_outcome_tell(L);
+    lua_pop(L, 2);
+    return stays;
 }
 
 static struct lua_job *check(lua_State *L)
@@ -206,6 +214,8 @@ static void push_error(lua_State *L, const struct lua_job *self)
 
 static int finish_join(lua_State *L, struct lua_job *self)
 {
+    if (self->status != PENDING)
+        shelf_leave(L, &self->place);
     if (self->status == DETACHED)
         luaL_error(L, "the job was detached");
     if (self->status == PENDING) {
@@ -224,6 +234,8 @@ static int finish_join(lua_State *L, struct lua_job *self)
 /* A text gets the worker's traceback behind it; any other value is raised as it is. */
 static int finish_await(lua_State *L, struct lua_job *self)
 {
+    if (self->status != PENDING)
+        shelf_leave(L, &self->place);
     if (self->status == DETACHED)
         luaL_error(L, "the job was detached");
     if (self->status == PENDING) {
@@ -322,6 +334,7 @@ static int job_status(lua_State *L)
 static int job_detach(lua_State *L)
 {
     struct lua_job *self = check(L);
+    shelf_leave(L, &self->place);
     if (self->status == PENDING) {
         ear_forget(self->ear, &self->future);
         lua_job_push_pending(L);
@@ -366,6 +379,28 @@ static int job_info(lua_State *L)
     return finish_info(L, LUA_OK, 0);
 }
 
+/* (job) -> the word for what it ended as, "pending" before: without asking anybody */
+static int job_seen(lua_State *L)
+{
+    static const char *const words[] = {[PENDING] = "pending", [FINISHED] = "finished", [FAILED] = "failed",
+                                        [CANCELLED] = "cancelled", [LOST] = "lost", [DETACHED] = "detached"};
+    lua_pushstring(L, words[check(L)->status]);
+    return 1;
+}
+
+/* (job) callbacks will want its outcome: core.on_outcome's function is called with it */
+static int job_tell(lua_State *L)
+{
+    check(L)->told = true;
+    return 0;
+}
+
+static int job_id(lua_State *L)
+{
+    lua_pushinteger(L, (lua_Integer)check(L)->future.id);
+    return 1;
+}
+
 static int job_tostring(lua_State *L)
 {
     struct lua_job *self = check(L);
@@ -376,7 +411,7 @@ static int job_tostring(lua_State *L)
 void lua_job_push_class(lua_State *L)
 {
     static const luaL_Reg methods[] = {{"await", job_await}, {"join", job_join}, {"cancel", job_cancel}, {"status", job_status},
-                                       {"detach", job_detach}, {"info", job_info},
+                                       {"detach", job_detach}, {"info", job_info}, {"_seen", job_seen}, {"_tell", job_tell}, {"_id", job_id},
                                        {"__tostring", job_tostring}, {NULL, NULL}};
     if (lua_rawgetp(L, LUA_REGISTRYINDEX, &class_key) == LUA_TTABLE)
         return;
@@ -400,4 +435,10 @@ struct future *lua_job_push(lua_State *L, struct ear *ear, uint32_t pool, int cl
         luaL_error(L, "not enough memory");
     anchor(L, &self->future, pending, true);
     return &self->future;
+}
+
+void lua_job_shelve(struct future *future, struct shelf *shelf)
+{
+    struct lua_job *self = (struct lua_job *)future;
+    shelf_add(shelf, &self->place, future->slot);
 }

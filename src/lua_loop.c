@@ -267,12 +267,13 @@ struct question {
     struct message *answer;
 };
 
-static void keep_answer(struct future *future, struct message **letter, void *context)
+static bool keep_answer(struct future *future, struct message **letter, void *context)
 {
     struct question *q = (struct question *)future;
     q->answer = *letter;
     *letter = NULL;
     lua_loop_wake(context, future);
+    return false;
 }
 
 /* A question lives in a userdata, so that an error raised while it waits leaves nothing behind. */

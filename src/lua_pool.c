@@ -15,10 +15,12 @@
 #include "lua_batch.h"
 #include "lua_loop.h"
 #include "lua_job.h"
+#include "lua_outcome.h"
 #include "node.h"
 #include "order.h"
 #include "troupe.h"
 #include "value.h"
+#include "vm_task.h"
 
 enum { UP_CLASS = 1, UP_JOB, UP_BATCH, UP_PENDING, UP_KNOWN, UP_COUNT = UP_KNOWN };
 
@@ -27,6 +29,8 @@ struct lua_pool {
     uint32_t id;
     int workers;
     bool closed;
+    bool particular; /* its jobs have options of the pool's: submitting is Lua's matter */
+    struct shelf shelf;
 };
 
 static struct lua_pool *check(lua_State *L)
@@ -142,7 +146,7 @@ static void post(lua_State *L, struct lua_pool *pool, struct message **letter, s
     luaL_error(L, "cannot submit: %s", troupe_strerror(rc));
 }
 
-static int submit(lua_State *L, int first, int last, const struct job_order *order, bool discard)
+static int submit(lua_State *L, int first, int last, const struct job_order *order, bool discard, bool apart)
 {
     struct lua_pool *pool = check_open(L);
     luaL_checkstack(L, 8, NULL);
@@ -157,6 +161,8 @@ static int submit(lua_State *L, int first, int last, const struct job_order *ord
     if (order)
         append_order(L, &m, order, future);
     post(L, pool, &m, future);
+    if (future && !apart)
+        lua_job_shelve(future, &pool->shelf);
     return discard ? 0 : 1;
 }
 
@@ -179,24 +185,32 @@ static bool only_discards(lua_State *L, int index, bool *discard)
     return only && lua_rawlen(L, index) == 1;
 }
 
+/* What has options goes on in lua/troupe/pool/submit.lua. */
+static int submit_in_lua(lua_State *L)
+{
+    lua_getfield(L, lua_upvalueindex(UP_CLASS), "_submit_with");
+    lua_insert(L, 1);
+    lua_call(L, lua_gettop(L) - 1, LUA_MULTRET);
+    return lua_gettop(L);
+}
+
 /* (pool, function or table of it and options, ...) -> job, or nothing with discard */
 static int pool_submit(lua_State *L)
 {
     bool discard = false;
     int type = lua_type(L, 2);
     luaL_checkstack(L, 4, NULL);
-    if (type == LUA_TTABLE && only_discards(L, 2, &discard)) {
+    if (check_open(L)->particular) {
+        return submit_in_lua(L);
+    } else if (type == LUA_TTABLE && only_discards(L, 2, &discard)) {
         lua_rawgeti(L, 2, 1);
         lua_replace(L, 2);
     } else if (type == LUA_TTABLE) {
-        lua_getfield(L, lua_upvalueindex(UP_CLASS), "_submit_with");
-        lua_insert(L, 1);
-        lua_call(L, lua_gettop(L) - 1, LUA_MULTRET);
-        return lua_gettop(L);
+        return submit_in_lua(L);
     } else if (type != LUA_TFUNCTION && type != LUA_TSTRING) {
         luaL_typeerror(L, 2, "function, string or table of options");
     }
-    return submit(L, 2, lua_gettop(L), NULL, discard);
+    return submit(L, 2, lua_gettop(L), NULL, discard, false);
 }
 
 static lua_Number number_field(lua_State *L, const char *name, lua_Number fallback)
@@ -231,8 +245,8 @@ static int pool_submit_ordered(lua_State *L)
 {
     luaL_checktype(L, 2, LUA_TTABLE);
     struct job_order order = check_order(L);
-    bool discard = boolean_field(L, "discard");
-    return submit(L, 3, lua_gettop(L), &order, discard);
+    bool discard = boolean_field(L, "discard"), apart = boolean_field(L, "apart");
+    return submit(L, 3, lua_gettop(L), &order, discard, apart);
 }
 
 /* (pool, checked options or nil, function, items, from, to) -> batch that calls function(item) for each of them */
@@ -297,6 +311,7 @@ static int pool_new(lua_State *L)
     struct ear *ear = loop_ear(lua_loop_with_node(L));
     struct lua_pool *self = lua_newuserdatauv(L, sizeof *self, 1);
     *self = (struct lua_pool){.ear = ear, .id = node_new_pool_id(), .workers = order.workers, .closed = true};
+    shelf_init(&self->shelf, ear);
     lua_pushvalue(L, lua_upvalueindex(UP_CLASS));
     lua_setmetatable(L, -2);
     struct message *m = new_letter(L, MAIL_OPEN, self);
@@ -312,6 +327,45 @@ static int pool_new(lua_State *L)
         luaL_error(L, "cannot open the pool: %s", troupe_strerror(rc));
     self->closed = false;
     return 1;
+}
+
+/* (pool) from now on, all its submits go through Lua */
+static int pool_be_particular(lua_State *L)
+{
+    check(L)->particular = true;
+    return 0;
+}
+
+/* Another task may have taken what this one was woken for. Slot 3 has the deadline. */
+static int next_ended(lua_State *L, int status, lua_KContext context)
+{
+    struct lua_pool *self = lua_touserdata(L, 1);
+    (void)status;
+    (void)context;
+    if (!shelf_has_news(&self->shelf) && !vm_task_timed_out(vm_tasks_of(L))) {
+        self->shelf.watched = true;
+        lua_loop_wait(L, shelf_has_news, &self->shelf, lua_tonumber(L, 3), 0, next_ended);
+    }
+    return shelf_take(L, &self->shelf);
+}
+
+/* (pool, timeout) -> the next job that ended and was not asked about; nothing when none is in flight or the time is up */
+static int pool_next_ended(lua_State *L)
+{
+    struct lua_pool *self = check(L);
+    double deadline = lua_loop_deadline(L, 2);
+    lua_settop(L, 2);
+    lua_pushnumber(L, deadline);
+    self->shelf.watched = deadline != 0;
+    lua_loop_wait(L, shelf_has_news, &self->shelf, deadline, 0, next_ended);
+    return shelf_take(L, &self->shelf);
+}
+
+/* (pool) forgets the jobs that ended, and those in flight. */
+static int pool_forget(lua_State *L)
+{
+    shelf_clear(L, &check(L)->shelf);
+    return 0;
 }
 
 /* (pool, soon) closes it without waiting. */
@@ -398,7 +452,8 @@ int lua_pool_open(lua_State *L)
 {
     static const luaL_Reg functions[] = {
         {"new", pool_new}, {"submit", pool_submit}, {"submit_ordered", pool_submit_ordered}, {"submit_batch", pool_submit_batch},
-        {"close", pool_close}, {"shutdown", pool_shutdown}, {"stats", pool_stats}, {"cancel", pool_cancel}, {"resize", pool_resize},
+        {"close", pool_close}, {"be_particular", pool_be_particular}, {"next_ended", pool_next_ended}, {"forget", pool_forget},
+        {"on_outcome", lua_outcome_set}, {"shutdown", pool_shutdown}, {"stats", pool_stats}, {"cancel", pool_cancel}, {"resize", pool_resize},
         {"workers", pool_workers}, {"table", sized_table}, {"is_closed", pool_is_closed}, {NULL, NULL}};
     luaL_newlibtable(L, functions);
     luaL_newmetatable(L, "troupe.pool");

@@ -143,11 +143,12 @@ START_TEST(a_delivery_without_memory_waits_for_it)
 }
 END_TEST
 
-static void note(struct future *future, struct message **letter, void *context)
+static bool note(struct future *future, struct message **letter, void *context)
 {
     (void)future;
     (void)letter;
     ++*(int *)context;
+    return false;
 }
 
 START_TEST(futures_are_expected_or_refused_and_none_is_mixed_up)
