@@ -245,8 +245,10 @@ static int pool_submit_ordered(lua_State *L)
 {
     luaL_checktype(L, 2, LUA_TTABLE);
     struct job_order order = check_order(L);
+    static const struct job_order none;
     bool discard = boolean_field(L, "discard"), apart = boolean_field(L, "apart");
-    return submit(L, 3, lua_gettop(L), &order, discard, apart);
+    bool plain = memcmp(&order, &none, sizeof order) == 0;
+    return submit(L, 3, lua_gettop(L), plain ? NULL : &order, discard, apart);
 }
 
 /* (pool, checked options or nil, function, items, from, to) -> batch that calls function(item) for each of them */
@@ -361,11 +363,17 @@ static int pool_next_ended(lua_State *L)
     return shelf_take(L, &self->shelf);
 }
 
-/* (pool) forgets the jobs that ended, and those in flight. */
+/* (pool) gives up its hold on the jobs that ended, and those in flight: as it is collected. */
 static int pool_forget(lua_State *L)
 {
     shelf_clear(L, &check(L)->shelf);
     return 0;
+}
+
+/* (pool) -> a job in flight, nothing when there is none */
+static int pool_flying(lua_State *L)
+{
+    return shelf_push_flying(L, &check(L)->shelf);
 }
 
 /* (pool, soon) closes it without waiting. */
@@ -452,7 +460,7 @@ int lua_pool_open(lua_State *L)
 {
     static const luaL_Reg functions[] = {
         {"new", pool_new}, {"submit", pool_submit}, {"submit_ordered", pool_submit_ordered}, {"submit_batch", pool_submit_batch},
-        {"close", pool_close}, {"be_particular", pool_be_particular}, {"next_ended", pool_next_ended}, {"forget", pool_forget},
+        {"close", pool_close}, {"be_particular", pool_be_particular}, {"next_ended", pool_next_ended}, {"forget", pool_forget}, {"flying", pool_flying},
         {"on_outcome", lua_outcome_set}, {"shutdown", pool_shutdown}, {"stats", pool_stats}, {"cancel", pool_cancel}, {"resize", pool_resize},
         {"workers", pool_workers}, {"table", sized_table}, {"is_closed", pool_is_closed}, {NULL, NULL}};
     luaL_newlibtable(L, functions);

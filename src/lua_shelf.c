@@ -92,16 +92,27 @@ void shelf_leave(lua_State *L, struct shelf_place *place)
     lua_pop(L, 1);
 }
 
-bool shelf_take(lua_State *L, struct shelf *self)
+static bool push_first(lua_State *L, const struct shelf_place *ring)
 {
-    struct shelf_place *first = self->ended.next;
-    if (first == &self->ended)
+    if (ring->next == ring)
         return false;
     lua_job_push_pending(L);
-    lua_rawgeti(L, -1, (lua_Integer)first->slot + 1);
+    lua_rawgeti(L, -1, (lua_Integer)ring->next->slot + 1);
     lua_remove(L, -2);
-    shelf_leave(L, first);
     return true;
+}
+
+bool shelf_take(lua_State *L, struct shelf *self)
+{
+    bool any = push_first(L, &self->ended);
+    if (any)
+        shelf_leave(L, self->ended.next);
+    return any;
+}
+
+bool shelf_push_flying(lua_State *L, struct shelf *self)
+{
+    return push_first(L, &self->flying);
 }
 
 void shelf_clear(lua_State *L, struct shelf *self)

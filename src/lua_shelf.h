@@ -40,6 +40,9 @@ void shelf_leave(lua_State *L, struct shelf_place *place);
 /* Pushes the job that ended first, and takes it out; false, nothing pushed: there is none. */
 bool shelf_take(lua_State *L, struct shelf *self);
 
+/* Pushes a job in flight; false, nothing pushed: there is none. */
+bool shelf_push_flying(lua_State *L, struct shelf *self);
+
 /* All jobs leave: the shelf is about to go. */
 void shelf_clear(lua_State *L, struct shelf *self);
 

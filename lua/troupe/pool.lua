@@ -1,32 +1,48 @@
 -- pool.lua - the job pool: what is rare, on top of the hot calls in C (src/lua_pool.c). Here: its making and its end;
--- pool/submit.lua has single calls, pool/many.lua has map and its kin.
+-- pool/submit.lua has single calls, pool/collect.lua their outcomes, pool/many.lua has map and its kin.
 --
 -- require "troupe".pool{...} makes one. doc: README.md, "Pools".
 
 require "troupe"
 local core = require "troupe.core"
 local options = require "troupe.options"
+local settings = require "troupe.pool.settings"
 
-local error, ipairs, math, package, pairs, require, table, type =
-  error, ipairs, math, package, pairs, require, table, type
+local error, ipairs, math, next, package, pairs, require, table, type =
+  error, ipairs, math, next, package, pairs, require, table, type
 
 local Pool = core.class
 
-for _, part in ipairs { "troupe.pool.submit", "troupe.pool.many" } do
+for _, part in ipairs { "troupe.pool.submit", "troupe.pool.many", "troupe.pool.collect" } do
   for name, method in pairs(require(part)) do Pool[name] = method end
 end
 
 local pool_options = {
   workers = "integer", name = "string", init = "callable", init_args = "table", idle_timeout = "seconds",
-  memory_limit = "bytes", path = "string", cpath = "string",
+  memory_limit = "bytes", path = "string", cpath = "string", on_done = "function", on_failed = "function",
+  discard = "boolean", result_id = "boolean",
 }
+
+-- What of the options submits must know, kept for them.
+local function with_settings(pool, opts)
+  local kept = {
+    on_done = opts.on_done, on_failed = opts.on_failed, discard = opts.discard, result_id = opts.result_id,
+  }
+  if next(kept) then
+    settings[pool] = kept
+    core.be_particular(pool)
+  end
+  return pool
+end
 
 --- Makes a pool of workers, each a thread with a Lua state of its own. They start on demand.
 -- @param opts table, all optional:
 --   workers (integer, default: the processors; 0 or less: the processors plus this), name (string, default "pool"),
 --   init (function or string, as for submit: called as init(worker, ...) in each new worker), init_args (table),
 --   idle_timeout (seconds; a worker idle this long ends), memory_limit (bytes a worker's values may take),
---   path, cpath (strings; default: this state's)
+--   path, cpath (strings; default: this state's), on_done (fn(job, results...)), on_failed (fn(job, error)): called
+--   here, in a task, for each outcome; discard (boolean: outcomes are dropped unless a job has an option that needs them),
+--   result_id (boolean: callbacks and as_completed get a job's id in place of the job)
 -- @return the pool; closing or collecting it shuts it down soon
 local function new(opts)
   opts = options.check(opts, pool_options, "troupe.pool", 2)
@@ -38,8 +54,9 @@ local function new(opts)
     return core.new(opts.name or "pool", workers, opts.idle_timeout or 0, opts.memory_limit or 0,
       opts.path or package.path, opts.cpath or package.cpath, ...)
   end
-  if opts.init then return open(opts.init, table.unpack(args, 1, args.n or #args)) end
-  return open()
+  local pool
+  if opts.init then pool = open(opts.init, table.unpack(args, 1, args.n or #args)) else pool = open() end
+  return with_settings(pool, opts)
 end
 
 -- ---- running and ending
@@ -70,11 +87,17 @@ Pool.stats = core.stats
 Pool.__index = Pool
 Pool.__name = "troupe.pool"
 
-function Pool.__close(self)
+--- Closes the pool: shutdown{ soon = true }. Closing twice is fine.
+function Pool.close(self)
   if not core.is_closed(self) then core.shutdown(self, true) end
 end
 
-function Pool.__gc(self) core.close(self) end
+Pool.__close = Pool.close
+
+function Pool.__gc(self)
+  core.close(self)
+  core.forget(self)
+end
 
 function Pool.__tostring(self)
   return ("troupe.pool: %d workers%s"):format(core.workers(self), core.is_closed(self) and ", closed" or "")

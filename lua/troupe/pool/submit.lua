@@ -1,26 +1,75 @@
--- submit.lua - submitting one call: its options, and what C (src/lua_pool.c) does not do itself.
+-- submit.lua - submitting one call: its options, its callbacks, and what C (src/lua_pool.c) does not do itself.
 
 local core = require "troupe.core"
 local options = require "troupe.options"
 local order_of = require "troupe.pool.order"
+local settings = require "troupe.pool.settings"
 
-local error, pairs, setmetatable, type = error, pairs, setmetatable, type
+local debug, error, next, pairs, require, select, setmetatable, type, xpcall =
+  debug, error, next, pairs, require, select, setmetatable, type, xpcall
 
 local M = {}
 
 local submit_options = {
   priority = "integer", first = "boolean", delay = "seconds", retries = "integer", backoff = "any", discard = "boolean",
-  name = "string",
+  name = "string", group = "any", on_success = "function", on_error = "function", on_complete = "function",
 }
+
+-- ---- callbacks
+
+-- Job -> what is called with its outcome: on_success, on_error, on_complete; on_done, on_failed and result_id of the
+-- pool.
+local waiting = {}
+
+local function traced(err) return type(err) == "string" and debug.traceback(err, 2) or err end
+
+-- Calls each of the functions that there are with the same arguments. The first error is raised when all were called.
+local function call_all(first, second, third, ...)
+  local failed, message
+  for i = 1, 3 do
+    local fn = select(i, first or false, second or false, third or false)
+    local ok, err = true, nil
+    if fn then ok, err = xpcall(fn, traced, ...) end
+    if not ok and not failed then failed, message = true, err end
+  end
+  if failed then error(message, 0) end
+end
+
+local function tell(told, who, ok, ...)
+  local complete = told.on_complete
+  if complete then
+    local fn = complete
+    complete = function(job) return fn(job) end
+  end
+  if ok then
+    call_all(told.on_success, told.on_done, complete, who, ...)
+  else
+    call_all(told.on_error, told.on_failed, complete, who, ...)
+  end
+end
+
+core.on_outcome(function(job)
+  local told = waiting[job]
+  waiting[job] = nil
+  tell(told, told.result_id and job:_id() or job, job:join(0))
+end)
+
+-- The callbacks that options and the pool's settings ask for; nil when there is none.
+local function callbacks_of(opts, pool)
+  local told = {
+    on_success = opts.on_success, on_error = opts.on_error, on_complete = opts.on_complete,
+    on_done = pool.on_done, on_failed = pool.on_failed,
+  }
+  if not next(told) then return nil end
+  require "troupe.task" -- reports what a callback raises
+  told.result_id = pool.result_id
+  return told
+end
+
+-- ---- submitting
 
 -- The names of jobs that were given one.
 local names = setmetatable({}, { __mode = "k" })
-
-local function named(name, job)
-  if not job then return end
-  if name then names[job] = name end
-  return job
-end
 
 local info = core.job_class.info
 
@@ -33,24 +82,92 @@ end
 --- Submits one call.
 -- @param fn function, "module:function", "@file.lua" or Lua source; or a table { fn, option = value, ... } with
 --   priority (integer, higher first), first (boolean), delay (seconds), retries (integer; negative: no end), backoff
---   (seconds, or { base =, factor =, max = }), discard (boolean: nobody will ask for the outcome), name
+--   (seconds, or { base =, factor =, max = }), discard (boolean: nobody will ask for the outcome), name, group (one of
+--   this pool's groups), on_success (fn(job, results...)), on_error (fn(job, error)), on_complete (fn(job)): called here,
+--   in a task, when the outcome is there
 -- @param ... arguments, which must be able to cross
 -- @return a job, or nothing with discard
+-- @usage pool:submit({ fetch, retries = 3, on_success = function(job, page) print(#page) end }, url)
 M.submit = core.submit
 
--- What submit does with options beyond discard.
-function M._submit_with(self, fn, ...)
+local function read_options(what)
+  if type(what) ~= "table" then
+    if type(what) == "function" or type(what) == "string" then return what, {} end
+    local expected = "function, string or table of options expected"
+    error(("bad argument #1 to 'submit' (%s, got %s)"):format(expected, type(what)), 4)
+  end
   local opts = {}
-  for key, value in pairs(fn) do
+  for key, value in pairs(what) do
     if key ~= 1 then opts[key] = value end
   end
-  options.check(opts, submit_options, "submit", 3)
-  local order = order_of(opts, "submit", 3)
-  if type(fn[1]) ~= "function" and type(fn[1]) ~= "string" then
-    error("submit: { function or string, options } expected, got " .. type(fn[1]) .. " at [1]", 3)
+  options.check(opts, submit_options, "submit", 4)
+  local fn = what[1]
+  if type(fn) ~= "function" and type(fn) ~= "string" then
+    error("submit: { function or string, options } expected, got " .. type(fn) .. " at [1]", 4)
   end
-  if not order then return named(opts.name, core.submit(self, fn[1], ...)) end
-  return named(opts.name, core.submit_ordered(self, order, fn[1], ...))
+  return fn, opts
+end
+
+-- What submit does with options beyond discard, and in pools with settings.
+function M._submit_with(self, what, ...)
+  local fn, opts = read_options(what)
+  local pool, group = settings[self] or {}, opts.group
+  local told = callbacks_of(opts, pool)
+  if told and opts.discard then error("submit: option 'discard' leaves nothing for callbacks", 3) end
+  if opts.discard == nil and not told and not group then opts.discard = pool.discard end
+  if group then group:_check(self, opts, "submit", 3) end
+  local order = order_of(opts, "submit", 3) or {}
+  order.apart = told ~= nil or group ~= nil
+  local job = core.submit_ordered(self, order, fn, ...)
+  if not job then return end
+  names[job] = opts.name
+  if told then
+    waiting[job] = told
+    job:_tell()
+  end
+  if group then group:_add(job) end
+  return job
+end
+
+-- ---- under the names of fastthreadpool
+
+-- submit with one more option; the pool's own outcome callbacks go on to be called.
+local function with(self, name, value, fn, ...)
+  return self:submit({ fn, [name] = value }, ...)
+end
+
+-- What submit_done's callback asks for: a function is called with the job and its results; false: nobody will ask.
+local function done_option(callback, what)
+  if type(callback) == "function" then return "on_success", callback end
+  if type(callback) == "boolean" then return "discard", not callback end
+  error(("bad argument #2 to '%s' (function or boolean expected, got %s)"):format(what, type(callback)), 3)
+end
+
+--- Submits to the front of the queue: submit{ fn, first = true }.
+function M:submit_first(fn, ...) return with(self, "first", true, fn, ...) end
+
+--- Submits in `delay` seconds: submit{ fn, delay = delay }.
+function M:submit_later(delay, fn, ...) return with(self, "delay", delay, fn, ...) end
+
+--- Submits with a callback.
+-- @param fn       as for submit
+-- @param callback function: called here with the job and its results; false: nobody will ask for the outcome
+-- @param ...      arguments
+function M:submit_done(fn, callback, ...)
+  local name, value = done_option(callback, "submit_done")
+  return with(self, name, value, fn, ...)
+end
+
+--- submit_done to the front of the queue.
+function M:submit_done_first(fn, callback, ...)
+  local name, value = done_option(callback, "submit_done_first")
+  return self:submit({ fn, first = true, [name] = value }, ...)
+end
+
+--- submit_done in `delay` seconds.
+function M:submit_done_later(delay, fn, callback, ...)
+  local name, value = done_option(callback, "submit_done_later")
+  return self:submit({ fn, delay = delay, [name] = value }, ...)
 end
 
 return M
