@@ -41,7 +41,8 @@ end
 --   init (function or string, as for submit: called as init(worker, ...) in each new worker), init_args (table),
 --   idle_timeout (seconds; a worker idle this long ends), memory_limit (bytes a worker's values may take),
 --   path, cpath (strings; default: this state's), on_done (fn(job, results...)), on_failed (fn(job, error)): called
---   here, in a task, for each outcome; discard (boolean: outcomes are dropped unless a job has an option that needs them),
+--   here, in a task, for each outcome; discard (boolean:
+--   outcomes are dropped unless a job has an option that needs them),
 --   result_id (boolean: callbacks and as_completed get a job's id in place of the job)
 -- @return the pool; closing or collecting it shuts it down soon
 local function new(opts)

@@ -82,9 +82,9 @@ end
 --- Submits one call.
 -- @param fn function, "module:function", "@file.lua" or Lua source; or a table { fn, option = value, ... } with
 --   priority (integer, higher first), first (boolean), delay (seconds), retries (integer; negative: no end), backoff
---   (seconds, or { base =, factor =, max = }), discard (boolean: nobody will ask for the outcome), name, group (one of
---   this pool's groups), on_success (fn(job, results...)), on_error (fn(job, error)), on_complete (fn(job)): called here,
---   in a task, when the outcome is there
+--   (seconds, or { base =, factor =, max = }), discard (boolean: nobody will ask for the outcome), name, group (one
+--   of this pool's groups), on_success (fn(job, results...)), on_error (fn(job, error)), on_complete (fn(job)): called
+--   here, in a task, when the outcome is there
 -- @param ... arguments, which must be able to cross
 -- @return a job, or nothing with discard
 -- @usage pool:submit({ fetch, retries = 3, on_success = function(job, page) print(#page) end }, url)
