@@ -11,11 +11,14 @@
  * 1. A worker is in the list that its state says (crew_lists.c): whoever changes that calls crew_settle.
  * 2. Credit is how many average jobs fit into BUDGET. A job longer than that is the new average at once,
  *    shorter ones pull it down little by little.
- * 3. Nothing but crew_init and crew_resize needs memory.
+ * 3. Nothing but crew_init and crew_resize needs memory: with max_jobs there are twice as many numbers as workers wanted,
+ *    for those that retire.
+ * 4. A retired worker is stopping, with parked jobs; it does not count as one of the workers wanted.
  */
 #include "crew.h"
 
 #include <assert.h>
+#include <limits.h>
 #include <stdlib.h>
 
 #include "crew_lists.h"
@@ -50,16 +53,17 @@ static int grow(struct crew *self, int size)
     return 0;
 }
 
-int crew_init(struct crew *self, int limit, int max_credit)
+int crew_init(struct crew *self, const struct crew_limits *limits)
 {
-    *self = (struct crew){.credit = 1, .average = BUDGET};
-    self->max_credit = max_credit ? max_credit : CREDIT_DEFAULT;
-    if (self->max_credit < 1 || self->max_credit > CREDIT_LIMIT)
+    *self = (struct crew){.credit = 1, .average = BUDGET, .max_jobs = limits->max_jobs};
+    self->max_credit = limits->max_credit ? limits->max_credit : CREDIT_DEFAULT;
+    self->concurrency = limits->concurrency ? limits->concurrency : CONCURRENCY_DEFAULT;
+    if (self->max_credit < 1 || self->max_credit > CREDIT_LIMIT || self->max_jobs < 0 || self->concurrency < 1)
         return TROUPE_EINVAL;
     self->hands = calloc((size_t)self->max_credit + 1, sizeof *self->hands);
     if (!self->hands)
         return TROUPE_ENOMEM;
-    int rc = crew_resize(self, limit);
+    int rc = crew_resize(self, limits->workers);
     if (rc)
         crew_release(self);
     return rc;
@@ -78,7 +82,9 @@ int crew_resize(struct crew *self, int limit)
 {
     if (limit < 1)
         return TROUPE_EINVAL;
-    int rc = grow(self, limit);
+    if (self->max_jobs && limit > INT_MAX / 2)
+        return TROUPE_ENOMEM;
+    int rc = grow(self, self->max_jobs ? 2 * limit : limit);
     if (!rc)
         self->limit = limit;
     return rc;
@@ -86,7 +92,7 @@ int crew_resize(struct crew *self, int limit)
 
 bool crew_has_room(const struct crew *self)
 {
-    return self->alive + self->stopping < self->limit;
+    return self->alive + self->stopping - self->retired < self->limit;
 }
 
 struct worker *crew_start(struct crew *self)
@@ -104,6 +110,7 @@ void crew_up(struct crew *self, struct worker *worker, double now)
 {
     worker->state = WORKER_UP;
     worker->since = now;
+    worker->left = self->max_jobs;
     self->starting--;
     crew_settle(self, worker, now);
 }
@@ -116,13 +123,28 @@ void crew_stop(struct crew *self, struct worker *worker)
     crew_settle(self, worker, worker->since);
 }
 
+bool crew_retire(struct crew *self, struct worker *worker)
+{
+    if (!self->vacant.head || self->retired >= self->limit) {
+        worker->left = 1;
+        crew_settle(self, worker, worker->since);
+        return false;
+    }
+    crew_stop(self, worker);
+    worker->retired = true;
+    self->retired++;
+    return true;
+}
+
 void crew_down(struct crew *self, struct worker *worker)
 {
-    assert(worker->held == 0);
+    assert(worker->held == 0 && worker->waiting == 0);
     if (worker->state == WORKER_STOPPING)
         self->stopping--;
     else
         self->alive--;
+    self->retired -= worker->retired;
+    worker->retired = false;
     self->starting -= worker->state == WORKER_STARTING;
     self->asked -= worker->recall == RECALL_ASKED;
     worker->recall = RECALL_NONE;
@@ -137,6 +159,8 @@ void crew_hand(struct crew *self, struct worker *worker, struct job *job, double
     job_list_insert(&worker->jobs, worker->jobs.tail, job);
     if (worker->held++ == 0)
         worker->since = now;
+    if (self->max_jobs)
+        worker->left--;
     crew_settle(self, worker, now);
 }
 
@@ -146,6 +170,13 @@ void crew_take(struct crew *self, struct worker *worker, struct job *job, double
     if (--worker->held == 0)
         worker->since = now;
     crew_settle(self, worker, now);
+}
+
+void crew_take_back(struct crew *self, struct worker *worker, struct job *job, double now)
+{
+    if (self->max_jobs)
+        worker->left++;
+    crew_take(self, worker, job, now);
 }
 
 /* The worker has reported that it went on to the next job. */
@@ -162,6 +193,7 @@ static void heard(struct crew *self, struct worker *worker, double now)
 
 void crew_park(struct crew *self, struct worker *worker, struct job *job, double now)
 {
+    worker->waiting++;
     crew_take(self, worker, job, now);
     job->state = JOB_PARKED;
     job_list_insert(&worker->parked, worker->parked.tail, job);
@@ -171,10 +203,13 @@ void crew_park(struct crew *self, struct worker *worker, struct job *job, double
 void crew_unpark(struct crew *self, struct worker *worker, struct job *job, double now)
 {
     job_list_remove(&worker->parked, job);
-    if (worker->parked.head || worker->list != self->hands)
-        return;
-    worker->since = now;
-    crew_idle_anew(self, worker);
+    worker->waiting--;
+    if (worker->waiting == 0 && worker->held == 0)
+        worker->since = now;
+    bool idle = worker->list == self->hands;
+    crew_settle(self, worker, now);
+    if (idle && worker->waiting == 0)
+        crew_idle_anew(self, worker);
 }
 
 void crew_measure(struct crew *self, struct worker *worker, double ran, double now)

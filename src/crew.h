@@ -10,7 +10,7 @@
 
 #include "job_record.h"
 
-enum { CREDIT_LIMIT = 1023, CREDIT_DEFAULT = 256 };
+enum { CREDIT_LIMIT = 1023, CREDIT_DEFAULT = 256, CONCURRENCY_DEFAULT = 1000 };
 
 enum worker_state { WORKER_VACANT, WORKER_STARTING, WORKER_UP, WORKER_STOPPING };
 
@@ -20,6 +20,9 @@ enum worker_recall { RECALL_NONE, RECALL_WANTED, RECALL_ASKED, RECALL_ANSWERED }
 struct worker {
     struct job_list jobs; /* its hand, in the order handed */
     int held;             /* jobs in its hand */
+    int waiting;          /* parked jobs */
+    int left;             /* jobs it may still be handed; with max_jobs only */
+    bool retired;         /* stopping, and its place is another's already */
     struct job_list parked; /* jobs it has begun that wait for something, and take no room in its hand; it is not
                                stopped for idleness before they have ended */
     int number;
@@ -42,13 +45,24 @@ struct worker_list {
     struct worker *tail;
 };
 
+/* What a crew may do. */
+struct crew_limits {
+    int workers;     /* at most; at least 1 */
+    int max_credit;  /* most jobs in a hand; 0: CREDIT_DEFAULT */
+    int max_jobs;    /* a worker that was handed so many gets no more, and is to be stopped; 0: no end */
+    int concurrency; /* most jobs in a hand and parked, together; 0: CONCURRENCY_DEFAULT */
+};
+
 struct crew {
     struct worker **workers; /* worker n is workers[n - 1] */
     int size;                /* numbers there are */
     int limit;               /* most workers wanted */
+    int max_jobs;            /* see crew_limits */
+    int concurrency;
     int alive;               /* starting or up */
     int starting;
     int stopping;
+    int retired; /* of the stopping */
     int idle;
     int asked; /* recalls not answered */
     int max_credit;
@@ -56,6 +70,8 @@ struct crew {
     double average; /* of run times, seconds */
     struct worker_list vacant;
     struct worker_list wanted; /* to be asked to give back what they have not begun */
+    struct worker_list laden;  /* may get no more, and have more than one job in their hand */
+    struct worker_list spent;  /* were handed all they may be, and have an empty hand */
     struct worker *soonest; /* the promised, from soonest to latest */
     struct worker *latest;
     struct worker_list *hands; /* [n]: may get more and have n jobs; [0]: idle, the warmest first */
@@ -63,7 +79,7 @@ struct crew {
 };
 
 /* 0; TROUPE_EINVAL, TROUPE_ENOMEM: owns nothing. */
-int crew_init(struct crew *self, int limit, int max_credit);
+int crew_init(struct crew *self, const struct crew_limits *limits);
 void crew_release(struct crew *self);
 
 /* 0; TROUPE_EINVAL, TROUPE_ENOMEM: unchanged. */
@@ -83,6 +99,11 @@ bool crew_has_room(const struct crew *self);
 struct worker *crew_start(struct crew *self);
 void crew_up(struct crew *self, struct worker *worker, double now);
 void crew_stop(struct crew *self, struct worker *worker);
+
+/* A spent worker that has parked jobs is stopped, and another may be started in its place at once, or, when there are too
+ * many such already (false), it may be handed one more job: a job that waits for another one must not wait for ever. */
+bool crew_retire(struct crew *self, struct worker *worker);
+
 /* Its hand is empty. */
 void crew_down(struct crew *self, struct worker *worker);
 
@@ -117,6 +138,9 @@ struct worker *crew_most_loaded(const struct crew *self);
 /* The job goes into the worker's hand, last, or leaves the hand it is in. */
 void crew_hand(struct crew *self, struct worker *worker, struct job *job, double now);
 void crew_take(struct crew *self, struct worker *worker, struct job *job, double now);
+
+/* It leaves the hand unbegun. */
+void crew_take_back(struct crew *self, struct worker *worker, struct job *job, double now);
 
 /* The job moves from the hand to the parked, or has ended there. */
 void crew_park(struct crew *self, struct worker *worker, struct job *job, double now);

@@ -1,10 +1,11 @@
 /* crew_lists.c - which list each worker is in, and so who is next for a job, an end, a recall: all in
  * constant time.
  *
- * 1. A worker is in one list at most: vacant while it is vacant; hands[0] while it is up with an empty
- *    hand; hands[n] while it has n jobs and no recall; wanted while a recall is. Else in none.
+ * 1. A worker is in one list at most: vacant while it is vacant; wanted while a recall is; hands[n] while it may get more,
+ *    has n jobs in its hand and no recall; laden while it may not, with more than one; spent while it never will, with
+ *    none. Else in none.
  * 2. Bit n of `filled` is set exactly while hands[n] is not empty.
- * 3. Whoever may hold a job behind a long one is promised: in hands[2] or above, and among the promised,
+ * 3. Whoever may hold a job behind a long one is promised: in hands[2] or above or laden, and among the promised,
  *    who are ordered by waited_since.
  * 4. hands[0] is ordered by since, save for workers with parked jobs: they come to its head when the last ends.
  * 5. A worker that was silent for PATIENCE although its whole hand should take a tenth of it is stuck in
@@ -19,7 +20,7 @@ static const double PATIENCE = 2e-3; /* of this a busy machine's scheduler may t
 
 static void mark_filled(struct crew *self, const struct worker_list *list)
 {
-    if (list == &self->vacant || list == &self->wanted)
+    if (list == &self->vacant || list == &self->wanted || list == &self->laden || list == &self->spent)
         return;
     ptrdiff_t n = list - self->hands;
     if (list->head)
@@ -88,15 +89,29 @@ static void promise(struct crew *self, struct worker *worker, double now)
     self->latest = worker;
 }
 
+static bool is_spent(const struct crew *self, const struct worker *worker)
+{
+    return self->max_jobs && worker->left <= 0;
+}
+
+/* The list that its state says. */
+static struct worker_list *place_of(struct crew *self, const struct worker *worker)
+{
+    if (worker->state != WORKER_UP)
+        return worker->state == WORKER_VACANT ? &self->vacant : NULL;
+    if (worker->held > 0 && worker->recall != RECALL_NONE)
+        return worker->recall == RECALL_WANTED ? &self->wanted : NULL;
+    bool spent = is_spent(self, worker);
+    if (!spent && worker->held + worker->waiting < self->concurrency)
+        return &self->hands[worker->held];
+    if (worker->held > 1)
+        return &self->laden;
+    return spent && worker->held == 0 ? &self->spent : NULL;
+}
+
 void crew_settle(struct crew *self, struct worker *worker, double now)
 {
-    struct worker_list *list = NULL;
-    if (worker->state == WORKER_VACANT)
-        list = &self->vacant;
-    else if (worker->state == WORKER_UP && (worker->held == 0 || worker->recall == RECALL_NONE))
-        list = &self->hands[worker->held];
-    else if (worker->state == WORKER_UP && worker->recall == RECALL_WANTED)
-        list = &self->wanted;
+    struct worker_list *list = place_of(self, worker);
     if (worker->held == 0 && worker->recall != RECALL_ASKED)
         worker->recall = RECALL_NONE;
     if (list == worker->list)
@@ -179,5 +194,8 @@ double crew_deadline(const struct crew *self)
 struct worker *crew_most_loaded(const struct crew *self)
 {
     int held = highest_hand(self);
-    return held > 1 ? self->hands[held].head : NULL;
+    struct worker *laden = self->laden.head;
+    if (laden && laden->held > held)
+        return laden;
+    return held > 1 ? self->hands[held].head : laden;
 }

@@ -1,12 +1,14 @@
 /* dispatcher.c - see dispatcher.h: what submitters and time do to jobs. dispatcher_worker.c has what
- * workers report, dispatcher_next.c what follows.
+ * workers report, dispatcher_again.c jobs that run more than once, dispatcher_next.c what follows.
  *
  *     (submit) -> delayed [dispatcher_submit]           delayed -> queued [dispatcher_tick]
  *     (submit) -> queued [dispatcher_submit]            queued -> handed [dispatcher_next]
  *     handed -> parked [dispatcher_parked]
  *     parked -> delayed, queued or ended [dispatcher_done, dispatcher_worker_down]
  *     handed -> queued, where it was [dispatcher_returned, dispatcher_worker_down: unbegun]
- *     handed -> delayed or queued, last [dispatcher_done, dispatcher_worker_down: a retry]
+ *     handed -> delayed or queued, last [dispatcher_done, dispatcher_worker_down: a retry, a further turn]
+ *     handed, parked -> asked [dispatcher_done, dispatcher_worker_down: a retry that its owner decides]
+ *     asked -> delayed, queued or ended [dispatcher_decide, dispatcher_cancel, dispatcher_close]
  *     delayed, queued -> ended [dispatcher_cancel, dispatcher_cancel_pending, dispatcher_close,
  *                               dispatcher_worker_down: never came up]
  *     handed -> ended [dispatcher_done, dispatcher_withdraw, dispatcher_returned, dispatcher_worker_down]
@@ -14,8 +16,8 @@
  *
  * A worker begins jobs in the order handed: the first in its hand counts as running.
  *
- * 1. A job is in exactly one place: the heap `delayed`, the queue, one worker's hand, or the list
- *    `ended`.
+ * 1. A job is in exactly one place: the heap `delayed`, the queue, one worker's hand or parked there, or one of the lists
+ *    `asking`, `asked` and `ended`.
  * 2. It is in `live` until it ends, and goes to `ended` once: so each gets exactly one ACTION_END.
  * 3. Memory is taken only by dispatcher_new, dispatcher_submit and dispatcher_resize; dispatcher_submit
  *    reserves what the job may need later. Every other event succeeds whatever the state of memory.
@@ -40,10 +42,18 @@ void dispatcher_enqueue(struct dispatcher *self, struct job *job)
     job_queue_push(&self->queue, job);
 }
 
-void dispatcher_delay(struct dispatcher *self, struct job *job, double seconds)
+void dispatcher_delay(struct dispatcher *self, struct job *job, double until, bool scheduled)
 {
     job->state = JOB_DELAYED;
-    heap_push(&self->delayed, &job->rare->due, self->now + seconds);
+    job->rare->scheduled = scheduled;
+    self->scheduled += scheduled;
+    heap_push(&self->delayed, &job->rare->due, until);
+}
+
+void dispatcher_undelay(struct dispatcher *self, struct job *job)
+{
+    self->scheduled -= job->rare->scheduled;
+    heap_remove(&self->delayed, &job->rare->due);
 }
 
 void dispatcher_end(struct dispatcher *self, struct job *job, enum job_end how, void *result)
@@ -56,18 +66,19 @@ void dispatcher_end(struct dispatcher *self, struct job *job, enum job_end how, 
     self->ends[how]++;
 }
 
+/* The turns of repeating jobs end that way, too. */
 void dispatcher_end_queued(struct dispatcher *self, enum job_end how)
 {
     struct job *job;
     while ((job = job_queue_pop(&self->queue)))
-        dispatcher_end(self, job, how, NULL);
+        dispatcher_conclude(self, job, how, NULL);
 }
 
 /* Out of the heap or the queue, to its end. */
 static void end_waiting(struct dispatcher *self, struct job *job, enum job_end how)
 {
     if (job->state == JOB_DELAYED)
-        heap_remove(&self->delayed, &job->rare->due);
+        dispatcher_undelay(self, job);
     else
         job_queue_remove(&self->queue, job);
     dispatcher_end(self, job, how, NULL);
@@ -78,12 +89,14 @@ int dispatcher_new(struct dispatcher **out, const struct dispatcher_options *opt
     struct dispatcher *self = calloc(1, sizeof *self);
     if (!self)
         return TROUPE_ENOMEM;
-    int rc = crew_init(&self->crew, options->workers, options->max_credit);
+    const struct crew_limits limits = {options->workers, options->max_credit, options->max_jobs, options->concurrency};
+    int rc = crew_init(&self->crew, &limits);
     if (rc) {
         free(self);
         return rc;
     }
     self->idle_timeout = options->idle_timeout;
+    self->generator = options->seed;
     slab_init(&self->jobs, sizeof(struct job));
     slab_init(&self->rares, sizeof(struct job_rare));
     id_map_init(&self->live);
@@ -116,18 +129,11 @@ static int add_rare(struct dispatcher *self, struct job *job, const struct job_s
     job->rare = slab_get(&self->rares);
     if (!job->rare)
         return TROUPE_ENOMEM;
-    job_rare_init(job->rare, job, &spec->retry);
+    job_rare_init(job->rare, job, spec, self->now);
     self->rare_count++;
+    if (job_repeats(job))
+        dispatcher_repeat(self, job->rare);
     return 0;
-}
-
-static void drop_job(struct dispatcher *self, struct job *job)
-{
-    if (job->rare) {
-        slab_put(&self->rares, job->rare);
-        self->rare_count--;
-    }
-    slab_put(&self->jobs, job);
 }
 
 static int new_job(struct dispatcher *self, const struct job_spec *spec, struct job **out)
@@ -137,12 +143,12 @@ static int new_job(struct dispatcher *self, const struct job_spec *spec, struct 
         return TROUPE_ENOMEM;
     *job = (struct job){.id = spec->id, .load = spec->load, .first = spec->first};
     int rc = 0;
-    if (spec->delay > 0 || spec->retry.retries)
+    if (spec->delay > 0 || spec->retry.retries || spec->every > 0)
         rc = add_rare(self, job, spec);
     if (!rc)
         rc = job_queue_admit(&self->queue, job, spec->priority);
     if (rc) {
-        drop_job(self, job);
+        dispatcher_free(self, job);
         return rc;
     }
     *out = job;
@@ -163,11 +169,11 @@ int dispatcher_submit(struct dispatcher *self, const struct job_spec *spec, doub
     rc = id_map_insert(&self->live, job);
     if (rc) {
         job_queue_leave(&self->queue, job);
-        drop_job(self, job);
+        dispatcher_free(self, job);
         return rc;
     }
     if (spec->delay > 0)
-        dispatcher_delay(self, job, spec->delay);
+        dispatcher_delay(self, job, self->now + spec->delay, spec->scheduled || spec->every > 0);
     else
         dispatcher_enqueue(self, job);
     return 0;
@@ -183,16 +189,27 @@ enum cancel_answer dispatcher_cancel(struct dispatcher *self, uint64_t id, doubl
         job->cancelled = 1;
         return CANCEL_HANDED;
     }
+    if (job->state == JOB_ASKED) {
+        dispatcher_leave_asked(self, job);
+        dispatcher_end(self, job, job->end, job->result);
+        return CANCEL_HANDED;
+    }
     end_waiting(self, job, JOB_CANCELLED);
     return CANCEL_ENDED;
 }
 
-void dispatcher_cancel_pending(struct dispatcher *self, double now)
+void dispatcher_cancel_pending(struct dispatcher *self, bool delayed, double now)
 {
-    dispatcher_advance(self, now);
-    dispatcher_end_queued(self, JOB_CANCELLED);
+    struct job *job;
     struct heap_node *due;
-    while ((due = heap_top(&self->delayed)))
+    dispatcher_advance(self, now);
+    while ((job = job_queue_pop(&self->queue))) {
+        if (job_repeats(job) && !delayed)
+            dispatcher_skip_turn(self, job);
+        else
+            dispatcher_end(self, job, JOB_CANCELLED, NULL);
+    }
+    while (delayed && (due = heap_top(&self->delayed)))
         end_waiting(self, job_of(due), JOB_CANCELLED);
 }
 
@@ -211,10 +228,12 @@ void dispatcher_close(struct dispatcher *self, bool soon, double now)
     dispatcher_advance(self, now);
     self->closing = true;
     self->paused = false;
+    dispatcher_end_repeating(self);
     if (!soon || self->soon)
         return;
     self->soon = true;
-    dispatcher_cancel_pending(self, now);
+    dispatcher_cancel_pending(self, true, now);
+    dispatcher_end_asked(self);
     crew_want_all(&self->crew);
 }
 
@@ -223,7 +242,7 @@ void dispatcher_tick(struct dispatcher *self, double now)
     dispatcher_advance(self, now);
     struct heap_node *due;
     while ((due = heap_top(&self->delayed)) && due->key <= self->now) {
-        heap_remove(&self->delayed, due);
+        dispatcher_undelay(self, job_of(due));
         dispatcher_enqueue(self, job_of(due));
     }
 }
@@ -254,7 +273,9 @@ void dispatcher_count(const struct dispatcher *self, struct dispatcher_counts *o
 {
     *out = (struct dispatcher_counts){
         .pending = self->queue.count,
-        .delayed = self->delayed.count,
+        .delayed = self->delayed.count - self->scheduled,
+        .scheduled = self->scheduled,
+        .asked = self->asked_count,
         .handed = self->handed,
         .workers = (size_t)self->crew.alive,
         .idle = (size_t)self->crew.idle,

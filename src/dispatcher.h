@@ -20,6 +20,9 @@ struct dispatcher_options {
     int workers;         /* most workers; at least 1 */
     double idle_timeout; /* a worker idle this long is stopped; 0: never */
     int max_credit;      /* most jobs handed to a worker at once, itself running one of them; 0: 256 */
+    int max_jobs;        /* a worker that was handed so many is replaced when it has done them; 0: never */
+    int concurrency;     /* most jobs of a worker while others of them wait; 0: 1000 */
+    uint64_t seed;       /* of the chance in retries' waits */
 };
 
 enum action_kind {
@@ -29,6 +32,8 @@ enum action_kind {
     ACTION_RECALL,  /* take back what `worker` was handed and has not begun: dispatcher_returned follows for
                        each, then dispatcher_recall_done, also when there was nothing to take back */
     ACTION_END,     /* job `id` has ended as `end`; `load` and, when a run ended it, `result` go back */
+    ACTION_REPORT,  /* a turn of the repeating job `id` has ended as `end`; `result` goes back, the job goes on */
+    ACTION_ASK,     /* shall job `id` run again, which ended as `end`? `result` stays lent: dispatcher_decide */
     ACTION_DRAINED  /* closing, and the last job and the last worker are gone */
 };
 
@@ -45,6 +50,8 @@ struct action {
 struct dispatcher_counts {
     size_t pending;  /* queued */
     size_t delayed;
+    size_t scheduled; /* delayed until a named moment or their turn; not among `delayed` */
+    size_t asked;     /* their owner decides whether they run again */
     size_t handed;   /* with a worker, begun or not, those that wait included */
     size_t workers;  /* starting, idle or busy */
     size_t idle;
@@ -67,8 +74,13 @@ enum cancel_answer {
 };
 enum cancel_answer dispatcher_cancel(struct dispatcher *self, uint64_t id, double now);
 
-/* Cancels all that no worker has. */
-void dispatcher_cancel_pending(struct dispatcher *self, double now);
+/* Cancels what is queued, and with `delayed` what is delayed or scheduled. Without it, a repeating job that is queued only
+ * misses its turn. */
+void dispatcher_cancel_pending(struct dispatcher *self, bool delayed, double now);
+
+/* The answer to ACTION_ASK: the job runs again, and its failed run's result comes back in *dropped, or it ends as that
+ * run did. TROUPE_EINVAL for a job that nobody asked about, or that has ended meanwhile. */
+int dispatcher_decide(struct dispatcher *self, uint64_t id, bool again, void **dropped, double now);
 
 /* The worker ran it: `ran` seconds; ok or not; result is the caller's outcome, handed back in ACTION_END.
  * A failed run with retries left is delayed or queued again instead: then the result comes back in
@@ -110,8 +122,9 @@ int dispatcher_resize(struct dispatcher *self, int workers, double now);
  * pause. */
 void dispatcher_pause(struct dispatcher *self, bool paused, double now);
 
-/* No more submits. With soon: what no worker has begun is cancelled, what fails is not retried. Workers
- * are stopped as they run dry; ACTION_DRAINED is the last action. May be called again to ask for soon. */
+/* No more submits, and no more turns: repeating jobs end. With soon: what no worker has begun is cancelled, what fails is
+ * not retried. Workers are stopped as they run dry; ACTION_DRAINED is the last action. May be called again to ask for
+ * soon. */
 void dispatcher_close(struct dispatcher *self, bool soon, double now);
 
 /* Time has passed: delayed jobs due are queued, idle workers stopped. */

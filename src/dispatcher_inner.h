@@ -1,5 +1,5 @@
-/* dispatcher_inner.h - what dispatcher.c, dispatcher_worker.c (events in) and dispatcher_next.c (actions out)
- * share. */
+/* dispatcher_inner.h - what dispatcher.c, dispatcher_worker.c, dispatcher_again.c (events in) and dispatcher_next.c
+ * (actions out) share. */
 #ifndef DISPATCHER_INNER_H
 #define DISPATCHER_INNER_H
 
@@ -19,6 +19,13 @@ struct dispatcher {
     struct job_queue queue;
     struct heap delayed;     /* room for every job with a rare part */
     size_t rare_count;
+    size_t scheduled;        /* of the delayed */
+    struct job_rare *repeating;              /* all repeating jobs */
+    struct job_rare *reports, *last_report;  /* ACTION_REPORT is due for them */
+    struct job_list asking;  /* ACTION_ASK is due for them */
+    struct job_list asked;   /* it was given, the answer is to come */
+    size_t asked_count;      /* of both */
+    uint64_t generator;
     size_t handed;
     struct crew crew;
     struct job_list ended;   /* ACTION_END is due for them */
@@ -39,14 +46,44 @@ static inline void dispatcher_advance(struct dispatcher *self, double now)
         self->now = now;
 }
 
-/* The job, in no place now, waits for a worker, or first for so many seconds. */
+/* The job, in no place now, waits for a worker, or first until that moment. */
 void dispatcher_enqueue(struct dispatcher *self, struct job *job);
-void dispatcher_delay(struct dispatcher *self, struct job *job, double seconds);
+void dispatcher_delay(struct dispatcher *self, struct job *job, double until, bool scheduled);
+
+/* The delayed job has left its place. */
+void dispatcher_undelay(struct dispatcher *self, struct job *job);
 
 /* The job, in no place now, has ended. */
 void dispatcher_end(struct dispatcher *self, struct job *job, enum job_end how, void *result);
 
 /* All queued jobs end that way. */
 void dispatcher_end_queued(struct dispatcher *self, enum job_end how);
+
+/* A run of the job, in no place now, has ended that way, and it is not tried again: it ends, or has further turns. */
+void dispatcher_conclude(struct dispatcher *self, struct job *job, enum job_end how, void *result);
+
+/* The job misses its turn. */
+void dispatcher_skip_turn(struct dispatcher *self, struct job *job);
+
+/* The job, in no place now and run without success, runs again, or its owner is asked. False: neither; the result stays
+ * the caller's. *dropped: the result, when it is no longer of use. */
+bool dispatcher_try_again(struct dispatcher *self, struct job *job, enum job_end how, void *result, void **dropped);
+
+/* No more turns. */
+void dispatcher_end_repeating(struct dispatcher *self);
+
+/* Nobody is asked any more: what waits for an answer ends. */
+void dispatcher_end_asked(struct dispatcher *self);
+
+/* The job, whose owner was asked, is in no place any more. */
+void dispatcher_leave_asked(struct dispatcher *self, struct job *job);
+
+/* Joins and leaves the repeating jobs. */
+void dispatcher_repeat(struct dispatcher *self, struct job_rare *rare);
+void dispatcher_free(struct dispatcher *self, struct job *job);
+
+/* Actions of their own; false: there is none. */
+bool dispatcher_next_report(struct dispatcher *self, struct action *out);
+bool dispatcher_next_ask(struct dispatcher *self, struct action *out);
 
 #endif

@@ -1,7 +1,7 @@
 /* dispatcher_next.c - the actions: worked out from the state whenever the caller asks, so that a whole
  * batch of events is answered at once.
  *
- * The order is the policy: outcomes leave first; workers too many are stopped; each idle worker gets a
+ * The order is the policy: outcomes leave first; workers too many, and those that have run enough, are stopped; each idle worker gets a
  * job, the warmest first; what still waits may start workers; only then jobs are handed in advance. What
  * was handed in advance is taken back when its worker is stuck in a long job, and when another worker is
  * idle with nothing left to hand out.
@@ -28,11 +28,7 @@ static bool next_end(struct dispatcher *self, struct action *out)
         .result = job->result,
     };
     job_list_remove(&self->ended, job);
-    if (job->rare) {
-        slab_put(&self->rares, job->rare);
-        self->rare_count--;
-    }
-    slab_put(&self->jobs, job);
+    dispatcher_free(self, job);
     return true;
 }
 
@@ -47,6 +43,18 @@ static bool next_excess(struct dispatcher *self, struct action *out)
 {
     struct worker *coldest = crew_coldest(&self->crew);
     return self->crew.alive > self->crew.limit && coldest && stop(self, coldest, out);
+}
+
+/* A worker that was handed all it may be. */
+static bool next_spent(struct dispatcher *self, struct action *out)
+{
+    struct worker *worker = self->crew.spent.head;
+    if (!worker)
+        return false;
+    if (!worker->parked.head)
+        return stop(self, worker, out);
+    *out = (struct action){.kind = ACTION_STOP, .worker = worker->number};
+    return crew_retire(&self->crew, worker) || next_spent(self, out);
 }
 
 static bool run(struct dispatcher *self, struct worker *worker, struct action *out)
@@ -106,7 +114,7 @@ static bool next_recall(struct dispatcher *self, struct action *out)
  * stopped, it would end with the last of them, and take the place of another until then. */
 static bool next_stop(struct dispatcher *self, struct action *out)
 {
-    bool needless = self->closing && self->queue.count == 0 && self->delayed.count == 0;
+    bool needless = self->closing && self->queue.count == 0 && self->delayed.count == 0 && self->asked_count == 0;
     if (self->crew.asked > 0 || (!needless && self->idle_timeout <= 0))
         return false;
     struct worker *driest = crew_driest(&self->crew);
@@ -125,6 +133,7 @@ static bool next_drained(struct dispatcher *self, struct action *out)
 
 bool dispatcher_next(struct dispatcher *self, struct action *out)
 {
-    return next_end(self, out) || next_excess(self, out) || next_run(self, out) || next_recall(self, out) ||
+    return dispatcher_next_report(self, out) || dispatcher_next_ask(self, out) || next_end(self, out) ||
+           next_excess(self, out) || next_spent(self, out) || next_run(self, out) || next_recall(self, out) ||
            next_stop(self, out) || next_drained(self, out);
 }

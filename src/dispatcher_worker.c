@@ -14,28 +14,20 @@ static void leave_hand(struct dispatcher *self, struct worker *worker, struct jo
     self->handed--;
 }
 
+/* Unbegun. */
+static void leave_hand_whole(struct dispatcher *self, struct worker *worker, struct job *job)
+{
+    crew_take_back(&self->crew, worker, job, self->now);
+    self->handed--;
+}
+
 /* Its worker had not begun it; it has left the hand. */
 static void put_back(struct dispatcher *self, struct job *job)
 {
-    if (job->cancelled || self->soon)
+    if (job->cancelled || self->soon || (self->closing && job_repeats(job)))
         dispatcher_end(self, job, JOB_CANCELLED, NULL);
     else
         job_queue_restore(&self->queue, job);
-}
-
-/* Runs it once more after a run that failed or was lost, unless its retries are used up or nobody wants
- * it. */
-static bool try_again(struct dispatcher *self, struct job *job)
-{
-    if (job->cancelled || self->soon || !job_may_retry(job))
-        return false;
-    double wait = job_next_wait(job);
-    self->retried++;
-    if (wait > 0)
-        dispatcher_delay(self, job, wait);
-    else
-        dispatcher_enqueue(self, job);
-    return true;
 }
 
 static void leave_parked(struct dispatcher *self, struct worker *worker, struct job *job)
@@ -78,10 +70,10 @@ int dispatcher_done(struct dispatcher *self, int worker, uint64_t id, bool ok, d
         leave_parked(self, found, job); /* how long it waited says nothing about the next */
     }
     job_count_attempt(job);
-    if (!ok && try_again(self, job))
-        *dropped = result;
-    else
-        dispatcher_end(self, job, ok ? JOB_FINISHED : JOB_FAILED, result);
+    if (ok)
+        dispatcher_conclude(self, job, JOB_FINISHED, result);
+    else if (!dispatcher_try_again(self, job, JOB_FAILED, result, dropped))
+        dispatcher_conclude(self, job, JOB_FAILED, result);
     return 0;
 }
 
@@ -103,7 +95,7 @@ int dispatcher_returned(struct dispatcher *self, int worker, uint64_t id, double
     struct job *job = found ? find_handed(self, found, id) : NULL;
     if (!job)
         return TROUPE_EINVAL;
-    leave_hand(self, found, job);
+    leave_hand_whole(self, found, job);
     put_back(self, job);
     return 0;
 }
@@ -124,7 +116,7 @@ int dispatcher_withdraw(struct dispatcher *self, uint64_t id, double now)
     struct job *job = id_map_find(&self->live, id);
     if (!job || job->state != JOB_HANDED)
         return TROUPE_EINVAL;
-    leave_hand(self, crew_find(&self->crew, (int)job->worker), job);
+    leave_hand_whole(self, crew_find(&self->crew, (int)job->worker), job);
     dispatcher_end(self, job, JOB_CANCELLED, NULL);
     return 0;
 }
@@ -143,9 +135,10 @@ int dispatcher_worker_up(struct dispatcher *self, int worker, double now)
 /* The job had begun when its worker was lost; it has left the worker. */
 static void lose(struct dispatcher *self, struct job *job)
 {
+    void *dropped;
     job_count_attempt(job);
-    if (!try_again(self, job))
-        dispatcher_end(self, job, JOB_LOST, NULL);
+    if (!dispatcher_try_again(self, job, JOB_LOST, NULL, &dropped))
+        dispatcher_conclude(self, job, JOB_LOST, NULL);
 }
 
 /* Takes the hand of a lost worker apart, the last job first, so that each goes back in front of the one

@@ -11,6 +11,8 @@ struct job_retry {
     double base;     /* seconds before the second run */
     double factor;   /* each further wait is the last times this; 0: 1 */
     double max;      /* most seconds of one wait; 0: no bound */
+    double jitter;   /* 0 to 1: the share of each wait that is left to chance */
+    bool asks;       /* whoever submitted it is asked before each further run */
 };
 
 /* What a submitter says of a job. */
@@ -20,10 +22,12 @@ struct job_spec {
     int32_t priority; /* higher runs first */
     bool first;       /* in front of its priority */
     double delay;     /* seconds before it may be queued; 0: at once */
+    bool scheduled;   /* its delay leads to a moment that was named: it counts as scheduled */
+    double every;     /* it runs again and again, so many seconds apart, the first time after its delay; 0: once */
     struct job_retry retry;
 };
 
-enum job_state { JOB_NONE, JOB_DELAYED, JOB_QUEUED, JOB_HANDED, JOB_RUNNING, JOB_PARKED };
+enum job_state { JOB_NONE, JOB_DELAYED, JOB_QUEUED, JOB_HANDED, JOB_RUNNING, JOB_PARKED, JOB_ASKED };
 
 /* How a job came to its end. */
 enum job_end { JOB_FINISHED, JOB_FAILED, JOB_CANCELLED, JOB_LOST };

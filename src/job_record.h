@@ -7,13 +7,22 @@
 #include "heap.h"
 #include "job.h"
 
-/* What only a job with a delay or retries has. */
+/* What only a job with a delay, retries or further turns has. */
 struct job_rare {
     struct heap_node due; /* first: it leads back here */
     struct job *job;
     struct job_retry retry;
     double wait;          /* seconds before the next retry */
-    int attempts;         /* runs begun so far */
+    int attempts;         /* runs begun so far, of its turn */
+    bool scheduled;       /* delayed: until a moment that was named, or its turn */
+    double every;         /* seconds from turn to turn; 0: it has one only */
+    double start;         /* when its first turn was due */
+    double turn;          /* its turn now, from 0 */
+    struct job_rare *next_repeating, *prev_repeating;
+    struct job_rare *next_report; /* a turn has ended, as `report_end`, and its owner is to be told */
+    enum job_end report_end;
+    int report_attempts;
+    void *report;
 };
 
 /* The dispatcher's own record: one cache line. */
@@ -69,8 +78,8 @@ static inline void job_list_remove(struct job_list *self, struct job *job)
         self->tail = job->prev;
 }
 
-/* Takes over what the spec says of retries. */
-void job_rare_init(struct job_rare *self, struct job *job, const struct job_retry *retry);
+/* Takes over what the spec says of retries and turns. */
+void job_rare_init(struct job_rare *self, struct job *job, const struct job_spec *spec, double now);
 
 /* Counts a run that has begun; job_attempts tells how many there were. */
 static inline void job_count_attempt(struct job *self)
@@ -88,7 +97,15 @@ static inline int job_attempts(const struct job *self)
 /* May it run again after its latest run failed? */
 bool job_may_retry(const struct job *self);
 
-/* Seconds to wait before the next run; each call moves on to the wait after it. */
-double job_next_wait(struct job *self);
+/* Seconds to wait before the next run; each call moves on to the wait after it. The generator is the caller's. */
+double job_next_wait(struct job *self, uint64_t *generator);
+
+/* A repeating job goes on to its next turn that is not past, with all its retries. When that is due. */
+double job_next_turn(struct job *self, double now);
+
+static inline bool job_repeats(const struct job *self)
+{
+    return self->rare && self->rare->every > 0;
+}
 
 #endif

@@ -43,7 +43,8 @@ enum message_flag {
     FLAG_SOON = 32,    /* MAIL_CLOSE: cancel what is pending */
     FLAG_STRICT = 32,  /* a batch: the first call that raises fails the whole, so that it can be tried again */
     FLAG_CANCELLED = 64, /* the outcome: it never ran */
-    FLAG_LOST = 128      /* the outcome: its worker went away */
+    FLAG_LOST = 128,     /* the outcome: its worker went away */
+    FLAG_MORE = 256      /* the outcome of one turn: the job goes on */
 };
 
 struct header {

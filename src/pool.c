@@ -95,6 +95,12 @@ static void act(struct pool *self, const struct action *a, double now)
     case ACTION_END:
         pool_end_job(self, a, now);
         break;
+    case ACTION_REPORT:
+        pool_report(self, a);
+        break;
+    case ACTION_ASK:
+        pool_ask(self, a, now);
+        break;
     case ACTION_DRAINED:
         self->drained = true;
         break;

@@ -1,4 +1,4 @@
-/* pool_inner.h - what the parts of a pool share: pool.c its life, pool_jobs.c its jobs, pool_hands.c its workers,
+/* pool_inner.h - what the parts of a pool share: pool.c its life, pool_jobs.c its jobs, pool_again.c those that run more than once, pool_hands.c its workers,
  * pool_answers.c its letters to clients. For the node's thread.
  *
  * A job is known to the dispatcher by its id, and here by a ticket: who gets the outcome, and the letter while no
@@ -78,6 +78,16 @@ void pool_cancel(struct pool *self, struct message **letter, double now);
 void pool_hand_out(struct pool *self, const struct action *a, double now);
 void pool_recall(struct pool *self, int worker, double now);
 void pool_end_job(struct pool *self, const struct action *a, double now);
+
+/* Makes the letter the outcome of the ticket's job, and posts it. */
+void pool_post_outcome(struct pool *self, const struct ticket *t, struct message **letter);
+
+/* The outcome of a job that no run has ended; starved: for want of memory. */
+void pool_write_outcome(struct pool *self, struct message *letter, enum job_end end, bool starved);
+
+/* Actions about jobs that run more than once. */
+void pool_report(struct pool *self, const struct action *a);
+void pool_ask(struct pool *self, const struct action *a, double now);
 void pool_pay_owed(struct pool *self, double now);
 
 /* The worker of that number, NULL when there is none. */

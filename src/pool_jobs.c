@@ -9,8 +9,7 @@
 
 static const double owed_retry = 0.01;
 
-/* Makes the letter the outcome of the ticket's job, and posts it. */
-static void post_outcome(struct pool *self, const struct ticket *t, struct message **letter)
+void pool_post_outcome(struct pool *self, const struct ticket *t, struct message **letter)
 {
     struct header *h = message_header(*letter);
     h->kind = MAIL_RESULT;
@@ -29,8 +28,7 @@ static void copy_failure(struct pool *self, struct message *letter)
     message_header(letter)->flags |= FLAG_ERROR;
 }
 
-/* The outcome of a job that no run has ended. */
-static void write_outcome(struct pool *self, struct message *letter, enum job_end end, bool starved)
+void pool_write_outcome(struct pool *self, struct message *letter, enum job_end end, bool starved)
 {
     message_header(letter)->flags = 0;
     if (starved) {
@@ -53,8 +51,8 @@ static bool settle(struct pool *self, struct ticket *t)
     t->letter = NULL;
     if (!letter)
         return false;
-    write_outcome(self, letter, t->end, t->starved);
-    post_outcome(self, t, &letter);
+    pool_write_outcome(self, letter, t->end, t->starved);
+    pool_post_outcome(self, t, &letter);
     return true;
 }
 
@@ -66,7 +64,7 @@ void pool_end_job(struct pool *self, const struct action *a, double now)
     if (t->flags & FLAG_DISCARD) {
         message_destroy(&result);
     } else if (result) {
-        post_outcome(self, t, &result);
+        pool_post_outcome(self, t, &result);
     } else if (!settle(self, t)) {
         t->next = self->owed;
         self->owed = t;
@@ -97,7 +95,7 @@ static void read_order(struct message *letter, struct job_spec *spec)
     spec->priority = order.priority;
     spec->first = order.first;
     spec->delay = order.delay;
-    spec->retry = (struct job_retry){order.retries, order.backoff, order.factor, order.max};
+    spec->retry = (struct job_retry){.retries = order.retries, .base = order.backoff, .factor = order.factor, .max = order.max};
 }
 
 static void reject(struct pool *self, struct message **letter, const char *why)
@@ -234,7 +232,7 @@ void pool_cancel(struct pool *self, struct message **letter, double now)
     uint64_t id = message_header(*letter)->id;
     bool unbegun = false;
     if (id == 0) {
-        dispatcher_cancel_pending(self->dispatcher, now);
+        dispatcher_cancel_pending(self->dispatcher, true, now);
         unbegun = true;
     } else {
         enum cancel_answer a = dispatcher_cancel(self->dispatcher, id, now);

@@ -575,7 +575,7 @@ RULE(cancel_pending_spares_what_a_worker_has,
      "> start w1\n"
      "up w1\n"
      "> run w1 4\n"
-     "cancel-pending\n"
+     "cancel-pending delayed\n"
      "> end 1 cancelled\n"
      "> end 2 cancelled\n"
      "> end 3 cancelled\n"

@@ -4,18 +4,21 @@
  * line the dispatcher is drawn dry, and exactly the lines that follow with `>` must come out, in this
  * order.
  *
- *     pool workers=2 credit=8 idle=5         the first line; what is left out is the default
- *     submit 7 prio=5 first delay=1 retries=2 base=1 factor=2 max=10
+ *     pool workers=2 credit=8 idle=5 max_jobs=3 concurrency=2 seed=1
+ *                                      the first line; what is left out is the default
+ *     submit 7 prio=5 first delay=1 scheduled every=5 retries=2 base=1 factor=2 max=10 jitter=0.5 asks
+ *     decide 7 yes   decide 7 no
  *     up w1          down w1          down w1 failed
  *     done w1 7 ok ran=0.001           done w1 7 bad
  *     park w1 7      return w1 7      recalled w1      withdraw 7
- *     cancel 7       cancel-pending   resize 3
+ *     cancel 7       cancel-pending [delayed]          resize 3
  *     pause          resume           close            close soon
  *     at 2.5         tick 2.5         the time from now on; tick also tells the dispatcher
  *     state 7        deadline         count pending
  *
  *     > start w1     > stop w1        > run w1 7 [attempt=2]
  *     > recall w1    > end 7 finished|failed|cancelled|lost [attempt=1] [result]    > drained
+ *     > report 7 finished [attempt=1] [result]          > ask 7 failed [attempt=1] [result]
  *     > drop 7       a failed run's result came back from dispatcher_done
  *     > = word       what an event answered: ended, handed, unknown; einval, edead; a state; a number; never
  *
@@ -120,6 +123,9 @@ static void tell_pool(struct script *self)
         .workers = (int)number(self, "workers", 1),
         .max_credit = (int)number(self, "credit", 0),
         .idle_timeout = number(self, "idle", 0),
+        .max_jobs = (int)number(self, "max_jobs", 0),
+        .concurrency = (int)number(self, "concurrency", 0),
+        .seed = (uint64_t)number(self, "seed", 0),
     };
     dispatcher_destroy(&self->dispatcher);
     answer(self, dispatcher_new(&self->dispatcher, &options));
@@ -134,10 +140,14 @@ static void tell_submit(struct script *self)
         .priority = (int32_t)number(self, "prio", 0),
         .first = has(self, "first"),
         .delay = number(self, "delay", 0),
+        .scheduled = has(self, "scheduled"),
+        .every = number(self, "every", 0),
         .retry.retries = (int32_t)number(self, "retries", 0),
         .retry.base = number(self, "base", 0),
         .retry.factor = number(self, "factor", 0),
         .retry.max = number(self, "max", 0),
+        .retry.jitter = number(self, "jitter", 0),
+        .retry.asks = has(self, "asks"),
     };
     answer(self, dispatcher_submit(self->dispatcher, &spec, self->now));
 }
@@ -153,6 +163,15 @@ static void tell_done(struct script *self)
         say(self, dropped == result_of(id) ? "> drop %d\n" : "> drop of another than %d\n", (int)id);
 }
 
+static void tell_decide(struct script *self)
+{
+    void *dropped;
+    uint64_t id = id_at(self, 1);
+    answer(self, dispatcher_decide(self->dispatcher, id, has(self, "yes"), &dropped, self->now));
+    if (dropped)
+        say(self, dropped == result_of(id) ? "> drop %d\n" : "> drop of another than %d\n", (int)id);
+}
+
 static void tell_cancel(struct script *self)
 {
     static const char *const words[] = {"unknown", "ended", "handed"};
@@ -161,7 +180,7 @@ static void tell_cancel(struct script *self)
 
 static void tell_state(struct script *self)
 {
-    static const char *const words[] = {"none", "delayed", "queued", "handed", "running"};
+    static const char *const words[] = {"none", "delayed", "queued", "handed", "running", "parked", "asked"};
     say(self, "> = %s\n", words[dispatcher_state(self->dispatcher, id_at(self, 1))]);
 }
 
@@ -183,6 +202,7 @@ static void tell_count(struct script *self)
         uint64_t value;
     } rows[] = {
         {"pending", counts.pending}, {"delayed", counts.delayed},   {"handed", counts.handed},
+        {"scheduled", counts.scheduled}, {"asked", counts.asked},
         {"workers", counts.workers}, {"idle", counts.idle},         {"finished", counts.finished},
         {"failed", counts.failed},   {"cancelled", counts.cancelled}, {"lost", counts.lost},
         {"retried", counts.retried},
@@ -229,7 +249,9 @@ static bool tell(struct script *self)
     else if (strcmp(event, "cancel") == 0)
         tell_cancel(self);
     else if (strcmp(event, "cancel-pending") == 0)
-        dispatcher_cancel_pending(d, now);
+        dispatcher_cancel_pending(d, has(self, "delayed"), now);
+    else if (strcmp(event, "decide") == 0)
+        tell_decide(self);
     else if (strcmp(event, "resize") == 0)
         answer(self, dispatcher_resize(d, (int)id_at(self, 1), now));
     else if (strcmp(event, "pause") == 0 || strcmp(event, "resume") == 0)
@@ -249,12 +271,13 @@ static bool tell(struct script *self)
     return true;
 }
 
-static void say_end(struct script *self, const struct action *action)
+/* How a job or a run of it ended: `word` says which. */
+static void say_end(struct script *self, const char *word, const struct action *action)
 {
     static const char *const words[] = {"finished", "failed", "cancelled", "lost"};
     bool failed_in_a_run = action->end == JOB_FAILED && action->result;
     bool ran = action->end == JOB_FINISHED || action->end == JOB_LOST || failed_in_a_run;
-    say(self, "> end %d %s", (int)action->id, words[action->end]);
+    say(self, "> %s %d %s", word, (int)action->id, words[action->end]);
     if (action->attempt != ran)
         say(self, " attempt=%d", action->attempt);
     if (action->result)
@@ -277,7 +300,13 @@ static void say_action(struct script *self, const struct action *action)
         say(self, "> drained");
         break;
     case ACTION_END:
-        say_end(self, action);
+        say_end(self, "end", action);
+        break;
+    case ACTION_REPORT:
+        say_end(self, "report", action);
+        break;
+    case ACTION_ASK:
+        say_end(self, "ask", action);
         break;
     case ACTION_RUN:
         say(self, "> run w%d %d", action->worker, (int)action->id);
@@ -285,7 +314,8 @@ static void say_action(struct script *self, const struct action *action)
             say(self, " attempt=%d", action->attempt);
         break;
     }
-    bool with_job = action->kind == ACTION_RUN || action->kind == ACTION_END;
+    bool with_job = action->kind == ACTION_RUN || action->kind == ACTION_END ||
+                    action->kind == ACTION_REPORT || action->kind == ACTION_ASK;
     if (with_job && action->load != load_of(action->id))
         say(self, " with another's load");
     say(self, "\n");

@@ -3,8 +3,8 @@
  *     model_dispatcher [jobs [seed]]        100,000 jobs unless said otherwise
  *
  * The model keeps every job's place in the plainest way, tells the dispatcher random events (submit,
- * begin, park, done, cancel, withdraw, return, recall answers, losses, failed starts, resize, pause, close,
- * time) and checks every action:
+ * begin, park, done, cancel, withdraw, return, recall answers, losses, failed starts, decisions about retries, resize,
+ * pause, close, time) and checks every action:
  *
  * 1. Each job gets exactly one end, the one that its events led to, with its own load and result.
  * 2. What runs is the first by priority and order of all that wait, on a worker that is up and may have
@@ -14,6 +14,8 @@
  *    be stopped while parked jobs remain; one recall at a time each.
  * 5. When a tick has been answered the next deadline is ahead: no loop would spin on it.
  * 6. A closed pool ends, and says so once, last.
+ * 7. A repeating job reports every turn that ended once, and has no turn before its time.
+ * 8. A worker gets no more jobs than it may run, nor more at once than its concurrency; then it is stopped.
  */
 #include <inttypes.h>
 #include <stdbool.h>
@@ -25,9 +27,9 @@
 #include "dispatcher.h"
 #include "troupe.h"
 
-enum { PRIORITIES = 5, WORKERS = 12, JOBS = 4000, HAND = 300 };
+enum { PRIORITIES = 5, WORKERS = 12, NUMBERS = 2 * WORKERS, JOBS = 4000, HAND = 300 };
 
-enum place { UNUSED, DELAYED, QUEUED, HANDED, PARKED, ENDING, ENDED };
+enum place { UNUSED, DELAYED, QUEUED, HANDED, PARKED, ASKING, ASKED, ENDING, ENDED };
 enum life { VACANT, STARTING, UP, STOPPING };
 
 struct model_job {
@@ -39,8 +41,13 @@ struct model_job {
     double due;
     uint64_t tie;
     int retries, attempts;
-    double wait, factor, max;
-    bool cancelled;
+    double base, wait, factor, max, jitter;
+    bool cancelled, asks, scheduled;
+    double every, start, turn;
+    bool reporting; /* a turn has ended as: */
+    enum job_end report_end;
+    int report_attempts;
+    void *report;
     int worker;
     enum job_end end;
     void *result;
@@ -53,6 +60,8 @@ struct model_worker {
     int begun; /* of them */
     int parked[JOBS]; /* in the order parked */
     int parked_count;
+    int left; /* jobs it may still be given */
+    bool retired;
     bool asked;
     bool fresh; /* was given a job or reported one done since it was asked or answered */
 };
@@ -60,12 +69,14 @@ struct model_worker {
 /* One pool. */
 static struct dispatcher *dispatcher;
 static struct model_job jobs[JOBS + 1];
-static struct model_worker workers[WORKERS + 1];
-static int submitted, ended, delayed, queued, handed;
+static struct model_worker workers[NUMBERS + 1];
+static int submitted, ended, delayed, queued, handed, scheduled, repeating;
+static int asked[JOBS], asked_count;
+static uint64_t generator;
 static int head[PRIORITIES];
 static int64_t front[PRIORITIES], back[PRIORITIES];
 static uint64_t ties;
-static int limit, max_credit;
+static int limit, max_credit, max_jobs, concurrency;
 static int long_share; /* percent of runs that are not tiny */
 static double now, shortest;
 static bool paused, closing, soon, drained, start_failed;
@@ -74,7 +85,7 @@ static char tokens[2 * JOBS + 2];
 /* The whole run. */
 static uint64_t seed;
 static uint64_t events;
-static uint64_t ends[4], retried, recalled, parked, abandoned;
+static uint64_t ends[4], retried, recalled, parked, abandoned, reported, questions, retirements;
 
 static void fail(const char *what, int64_t id)
 {
@@ -88,13 +99,17 @@ static void require(bool holds, const char *what, int64_t id)
         fail(what, id);
 }
 
-/* splitmix64 */
-static uint64_t next_random(void)
+static uint64_t splitmix64(uint64_t *state)
 {
-    uint64_t z = seed += UINT64_C(0x9e3779b97f4a7c15);
+    uint64_t z = *state += UINT64_C(0x9e3779b97f4a7c15);
     z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
     z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
     return z ^ z >> 31;
+}
+
+static uint64_t next_random(void)
+{
+    return splitmix64(&seed);
 }
 
 static int below(int n)
@@ -150,12 +165,20 @@ static void unqueue(int id)
     queued--;
 }
 
-static void put_off(int id, double wait)
+static void put_off(int id, double until, bool is_scheduled)
 {
     jobs[id].place = DELAYED;
-    jobs[id].due = now + wait;
+    jobs[id].due = until;
     jobs[id].tie = ties++;
+    jobs[id].scheduled = is_scheduled;
+    scheduled += is_scheduled;
     delayed++;
+}
+
+static void out_of_delayed(int id)
+{
+    scheduled -= jobs[id].scheduled;
+    delayed--;
 }
 
 static void will_end(int id, enum job_end end, void *result)
@@ -163,6 +186,34 @@ static void will_end(int id, enum job_end end, void *result)
     jobs[id].place = ENDING;
     jobs[id].end = end;
     jobs[id].result = result;
+    repeating -= jobs[id].every > 0;
+}
+
+static void skip_turn(int id)
+{
+    struct model_job *job = &jobs[id];
+    do
+        job->turn++;
+    while (job->start + job->turn * job->every < now);
+    job->attempts = 0;
+    job->wait = job->base;
+    put_off(id, job->start + job->turn * job->every, true);
+}
+
+/* A run has ended, and is not tried again. */
+static void conclude(int id, enum job_end end, void *result)
+{
+    struct model_job *job = &jobs[id];
+    if (job->every == 0 || job->cancelled || closing) {
+        will_end(id, end, result);
+        return;
+    }
+    require(!job->reporting, "a turn is reported before the next ends", id);
+    job->reporting = true;
+    job->report_end = end;
+    job->report = result;
+    job->report_attempts = job->attempts;
+    skip_turn(id);
 }
 
 static void out_of_hand(int id)
@@ -190,25 +241,49 @@ static void out_of_parked(int id)
 
 static void put_back(int id)
 {
-    if (jobs[id].cancelled || soon)
+    workers[jobs[id].worker].left++;
+    if (jobs[id].cancelled || soon || (closing && jobs[id].every > 0))
         will_end(id, JOB_CANCELLED, NULL);
     else
         link_by_order(id);
 }
 
-static bool run_again(int id)
+static void retry(int id)
+{
+    struct model_job *job = &jobs[id];
+    double wait = job->max > 0 && job->wait > job->max ? job->max : job->wait;
+    job->wait = wait * (job->factor == 0 ? 1 : job->factor);
+    retried++;
+    if (wait > 0 && job->jitter > 0)
+        wait *= 1 - job->jitter * ((double)(splitmix64(&generator) >> 11) * 0x1p-53);
+    if (wait > 0)
+        put_off(id, now + wait, false);
+    else
+        enqueue(id);
+}
+
+static bool run_again(int id, enum job_end end, void *result)
 {
     struct model_job *job = &jobs[id];
     if (job->cancelled || soon || (job->retries >= 0 && job->attempts > job->retries))
         return false;
-    double wait = job->max > 0 && job->wait > job->max ? job->max : job->wait;
-    job->wait = wait * (job->factor == 0 ? 1 : job->factor);
-    retried++;
-    if (wait > 0)
-        put_off(id, wait);
-    else
-        enqueue(id);
+    if (!job->asks) {
+        retry(id);
+        return true;
+    }
+    job->place = ASKING;
+    job->end = end;
+    job->result = result;
+    asked[asked_count++] = id;
     return true;
+}
+
+static void out_of_asked(int id)
+{
+    int i = 0;
+    while (asked[i] != id)
+        i++;
+    asked[i] = asked[--asked_count];
 }
 
 /* Actions. */
@@ -216,17 +291,42 @@ static bool run_again(int id)
 static int count_workers(enum life state)
 {
     int n = 0;
-    for (int i = 1; i <= WORKERS; i++)
+    for (int i = 1; i <= NUMBERS; i++)
         n += workers[i].state == state;
     return n;
+}
+
+static int count_retired(void)
+{
+    int n = 0;
+    for (int i = 1; i <= NUMBERS; i++)
+        n += workers[i].retired;
+    return n;
+}
+
+static bool is_spent(const struct model_worker *worker)
+{
+    return max_jobs && worker->left <= 0;
 }
 
 static int count_idle(void)
 {
     int n = 0;
-    for (int i = 1; i <= WORKERS; i++)
-        n += workers[i].state == UP && workers[i].held == 0;
+    for (int i = 1; i <= NUMBERS; i++) {
+        const struct model_worker *worker = &workers[i];
+        bool takes = !is_spent(worker) && worker->parked_count < concurrency;
+        n += worker->state == UP && worker->held == 0 && takes;
+    }
     return n;
+}
+
+/* One that has had its jobs, of which some are parked, gets one more when it cannot be replaced. */
+static void renew(struct model_worker *worker)
+{
+    if (!is_spent(worker) || worker->held || !worker->parked_count || worker->state != UP)
+        return;
+    require(count_retired() >= limit || !count_workers(VACANT), "a spent worker is replaced", worker - workers);
+    worker->left = 1;
 }
 
 static void check_run(const struct action *a)
@@ -240,6 +340,10 @@ static void check_run(const struct action *a)
         require(!head[p], "higher priority runs first", a->id);
     require(head[job->priority] == id, "equal jobs run in order", a->id);
     require(worker->state == UP, "what runs is handed to a worker that is up", a->id);
+    renew(worker);
+    require(!is_spent(worker), "a worker gets no more jobs than it may run", a->id);
+    worker->left--;
+    require(worker->held + worker->parked_count < concurrency, "no more at once than its concurrency", a->id);
     require(worker->held == 0 || count_idle() == 0, "idle workers come first", a->id);
     require(worker->held < max_credit, "no more than max_credit in a hand", a->id);
     double in_advance = worker->held ? (worker->held + 1) * shortest : 0;
@@ -258,6 +362,7 @@ static void check_end(const struct action *a)
 {
     struct model_job *job = &jobs[a->id];
     require(job->place == ENDING, "one end for each job", a->id);
+    require(!job->reporting, "a report comes before the end", a->id);
     require(job->end == a->end, "the end is what the events led to", a->id);
     require(job->result == a->result, "the result is the job's", a->id);
     require(job->attempts == a->attempt, "attempts are told at the end", a->id);
@@ -271,12 +376,46 @@ static void check_start(const struct action *a)
 {
     int starting = count_workers(STARTING);
     int alive = starting + count_workers(UP);
-    bool in_range = a->worker >= 1 && a->worker <= WORKERS;
+    bool in_range = a->worker >= 1 && a->worker <= NUMBERS;
     require(in_range && workers[a->worker].state == VACANT, "a start has a free number", a->worker);
-    require(alive + count_workers(STOPPING) < limit, "no start above the limit", a->worker);
+    int places = alive + count_workers(STOPPING) - count_retired();
+    require(places < limit, "no start above the limit", a->worker);
     require(queued > starting && !paused, "no start without a job for it", a->worker);
     require(!start_failed || alive == 0, "no start is repeated while a worker lives", a->worker);
-    workers[a->worker] = (struct model_worker){.state = STARTING};
+    workers[a->worker] = (struct model_worker){.state = STARTING, .left = max_jobs};
+}
+
+static void check_stop(const struct action *a)
+{
+    struct model_worker *worker = &workers[a->worker];
+    require(worker->state == UP && worker->held == 0, "only idle workers are stopped", a->worker);
+    bool retires = is_spent(worker) && worker->parked_count;
+    require(worker->parked_count == 0 || retires || count_workers(STARTING) + count_workers(UP) > limit,
+            "a worker with parked jobs is stopped only when it is too many", a->worker);
+    require(!retires || count_retired() < limit, "no more retire than there are workers", a->worker);
+    worker->state = STOPPING;
+    worker->retired = retires;
+    retirements += retires;
+}
+
+static void check_report(const struct action *a)
+{
+    struct model_job *job = &jobs[a->id];
+    require(job->reporting, "one report for each turn", a->id);
+    require(job->report_end == a->end && job->report == a->result, "the report is the turn's", a->id);
+    require(job->report_attempts == a->attempt && a->load == &tokens[a->id], "the report is the job's", a->id);
+    job->reporting = false;
+    reported++;
+}
+
+static void check_ask(const struct action *a)
+{
+    struct model_job *job = &jobs[a->id];
+    require(job->place == ASKING, "one question for each failed run", a->id);
+    require(job->end == a->end && job->result == a->result, "the question is about the run", a->id);
+    require(job->attempts == a->attempt && a->load == &tokens[a->id], "the question is about the job", a->id);
+    job->place = ASKED;
+    questions++;
 }
 
 static void check_action(const struct action *a)
@@ -288,10 +427,13 @@ static void check_action(const struct action *a)
         check_start(a);
         break;
     case ACTION_STOP:
-        require(worker->state == UP && worker->held == 0, "only idle workers are stopped", a->worker);
-        require(worker->parked_count == 0 || count_workers(STARTING) + count_workers(UP) > limit,
-                "a worker with parked jobs is stopped only when it is too many", a->worker);
-        worker->state = STOPPING;
+        check_stop(a);
+        break;
+    case ACTION_REPORT:
+        check_report(a);
+        break;
+    case ACTION_ASK:
+        check_ask(a);
         break;
     case ACTION_RUN:
         check_run(a);
@@ -307,7 +449,7 @@ static void check_action(const struct action *a)
         break;
     case ACTION_DRAINED:
         require(closing && ended == submitted, "drained after the last job", a->id);
-        require(count_workers(VACANT) == WORKERS, "drained after the last worker", a->id);
+        require(count_workers(VACANT) == NUMBERS, "drained after the last worker", a->id);
         drained = true;
     }
 }
@@ -317,23 +459,30 @@ static void check_rest(void)
 {
     struct dispatcher_counts counts;
     dispatcher_count(dispatcher, &counts);
+    for (int i = 1; i <= NUMBERS; i++) {
+        bool over = is_spent(&workers[i]) && workers[i].state == UP;
+        require(!over || workers[i].held || workers[i].parked_count, "a worker that has run its jobs is stopped", i);
+        renew(&workers[i]);
+    }
     require(counts.pending == (size_t)queued, "pending is counted", counts.pending);
-    require(counts.delayed == (size_t)delayed, "delayed is counted", counts.delayed);
+    require(counts.delayed + counts.scheduled == (size_t)delayed, "delayed is counted", counts.delayed);
+    require(counts.scheduled == (size_t)scheduled, "scheduled is counted", counts.scheduled);
+    require(counts.asked == (size_t)asked_count, "asked is counted", counts.asked);
     require(counts.handed == (size_t)handed, "handed is counted", counts.handed);
     require(counts.idle == (size_t)count_idle(), "idle is counted", counts.idle);
     int alive = count_workers(STARTING) + count_workers(UP);
     require(counts.workers == (size_t)alive, "workers are counted", counts.workers);
     bool loaded = false;
-    bool asked = false;
-    for (int i = 1; i <= WORKERS; i++) {
+    bool recalling = false;
+    for (int i = 1; i <= NUMBERS; i++) {
         loaded = loaded || (workers[i].state == UP && workers[i].held > 1 && workers[i].fresh);
-        asked = asked || workers[i].asked;
+        recalling = recalling || workers[i].asked;
     }
     if (paused)
         return;
     require(queued == 0 || count_idle() == 0, "no job waits while a worker is idle", 0);
-    require(count_idle() == 0 || !loaded || asked, "an idle worker is given what another has not begun", 0);
-    bool room = alive + count_workers(STOPPING) < limit && (!start_failed || alive == 0);
+    require(count_idle() == 0 || !loaded || recalling, "an idle worker is given what another has not begun", 0);
+    bool room = alive + count_workers(STOPPING) - count_retired() < limit && (!start_failed || alive == 0);
     require(!room || queued <= count_workers(STARTING), "workers are started for what waits", 0);
 }
 
@@ -350,7 +499,7 @@ static void draw_dry(void)
 static void submit(int most)
 {
     static const double waits[] = {0, 0, 0.0001, 0.001, 0.01};
-    if (submitted == JOBS || queued + delayed + handed > most)
+    if (submitted == JOBS || queued + delayed + handed - repeating > most)
         return;
     int id = submitted + 1;
     struct model_job *job = &jobs[id];
@@ -361,11 +510,18 @@ static void submit(int most)
         .priority = (job->priority - 2) * 1000000000,
         .first = job->first,
         .delay = chance(10) ? waits[below(5)] : 0,
+        .scheduled = chance(50),
+        .every = chance(3) && repeating < 20 ? 0.0003 * (1 + below(20)) : 0,
     };
+    job->every = spec.every;
+    job->start = now + spec.delay;
     if (chance(20)) {
-        spec.retry = (struct job_retry){below(4) - 1, waits[below(5)], below(3), waits[below(5)]};
+        spec.retry = (struct job_retry){below(4) - 1, waits[below(5)], below(3), waits[below(5)],
+                                        chance(30) ? 0.1 * below(11) : 0, chance(30)};
         job->retries = spec.retry.retries;
-        job->wait = spec.retry.base;
+        job->wait = job->base = spec.retry.base;
+        job->jitter = spec.retry.jitter;
+        job->asks = spec.retry.asks;
         job->factor = spec.retry.factor;
         job->max = spec.retry.max;
     }
@@ -374,8 +530,9 @@ static void submit(int most)
     if (rc)
         return;
     submitted++;
+    repeating += spec.every > 0;
     if (spec.delay > 0)
-        put_off(id, spec.delay);
+        put_off(id, now + spec.delay, spec.scheduled || spec.every > 0);
     else
         enqueue(id);
 }
@@ -383,8 +540,8 @@ static void submit(int most)
 /* Some worker in that state, with so many jobs at least; 0: none was found. */
 static int pick(enum life state, int held)
 {
-    int i = 1 + below(WORKERS);
-    for (int n = 0; n < WORKERS; n++, i = i % WORKERS + 1) {
+    int i = 1 + below(NUMBERS);
+    for (int n = 0; n < NUMBERS; n++, i = i % NUMBERS + 1) {
         if (workers[i].state == state && workers[i].held >= held)
             return i;
     }
@@ -426,8 +583,8 @@ static void park(void)
 /* Some worker with parked jobs; 0: none was found. */
 static int pick_parking(void)
 {
-    int i = 1 + below(WORKERS);
-    for (int n = 0; n < WORKERS; n++, i = i % WORKERS + 1) {
+    int i = 1 + below(NUMBERS);
+    for (int n = 0; n < NUMBERS; n++, i = i % NUMBERS + 1) {
         if (workers[i].parked_count)
             return i;
     }
@@ -460,17 +617,37 @@ static void finish(void)
     jobs[id].attempts++;
     worker->fresh = worker->fresh || !of_parked;
     if (ok)
-        will_end(id, JOB_FINISHED, result);
-    else if (run_again(id))
-        require(dropped == result, "a failed run's result is dropped", id);
+        conclude(id, JOB_FINISHED, result);
+    else if (run_again(id, JOB_FAILED, result))
+        require(dropped == (jobs[id].place == ASKING ? NULL : result), "a failed run's result is dropped", id);
     else
-        will_end(id, JOB_FAILED, result);
-    require(!dropped || jobs[id].place != ENDING, "a final result is not dropped", id);
+        conclude(id, JOB_FAILED, result);
+    require(!dropped || (jobs[id].place != ENDING && !jobs[id].reporting), "a final result is not dropped", id);
+}
+
+static void decide(void)
+{
+    if (!asked_count)
+        return;
+    int id = asked[below(asked_count)];
+    struct model_job *job = &jobs[id];
+    bool again = chance(50);
+    void *dropped;
+    int rc = dispatcher_decide(dispatcher, (uint64_t)id, again, &dropped, now);
+    require(rc == (job->place == ASKED ? 0 : TROUPE_EINVAL), "an answer is taken after its question", id);
+    if (rc)
+        return;
+    require(dropped == (again ? job->result : NULL), "the result of a run that is repeated is dropped", id);
+    out_of_asked(id);
+    if (again)
+        retry(id);
+    else
+        conclude(id, job->end, job->result);
 }
 
 static void answer_recall(void)
 {
-    int w = 1 + below(WORKERS);
+    int w = 1 + below(NUMBERS);
     struct model_worker *worker = &workers[w];
     if (worker->state != UP || !worker->asked)
         return;
@@ -507,6 +684,7 @@ static void cancel(void)
         if (!begun && worker->begun <= 1 && chance(50)) {
             int rc = dispatcher_withdraw(dispatcher, (uint64_t)id, now);
             require(!rc, "a withdrawal is taken", id);
+            worker->left++;
             out_of_hand(id);
             will_end(id, JOB_CANCELLED, NULL);
         }
@@ -514,28 +692,64 @@ static void cancel(void)
         require(answer == CANCEL_HANDED, "a parked job has begun", id);
         require(dispatcher_withdraw(dispatcher, (uint64_t)id, now) == TROUPE_EINVAL, "a parked job stays", id);
         job->cancelled = true;
+    } else if (job->place == ASKING || job->place == ASKED) {
+        require(answer == CANCEL_HANDED, "a job that ran is not cancelled", id);
+        out_of_asked(id);
+        will_end(id, job->end, job->result);
     } else if (job->place == QUEUED || job->place == DELAYED) {
         require(answer == CANCEL_ENDED, "a waiting job is cancelled at once", id);
         if (job->place == QUEUED)
             unqueue(id);
         else
-            delayed--;
+            out_of_delayed(id);
         will_end(id, JOB_CANCELLED, NULL);
     } else {
         require(answer == CANCEL_UNKNOWN, "an ended job cannot be cancelled", id);
     }
 }
 
-static void cancel_pending(void)
+static void cancel_pending(bool all)
 {
+    for (int p = PRIORITIES - 1; p >= 0; p--) {
+        while (head[p]) {
+            int id = head[p];
+            unqueue(id);
+            if (jobs[id].every > 0 && !all)
+                skip_turn(id);
+            else
+                will_end(id, JOB_CANCELLED, NULL);
+        }
+    }
+    for (int id = 1; all && id <= submitted; id++) {
+        if (jobs[id].place != DELAYED)
+            continue;
+        out_of_delayed(id);
+        will_end(id, JOB_CANCELLED, NULL);
+    }
+}
+
+static void close_pool(bool at_once)
+{
+    dispatcher_close(dispatcher, at_once, now);
+    closing = true;
+    paused = false;
     for (int id = 1; id <= submitted; id++) {
+        bool waits = jobs[id].place == QUEUED || jobs[id].place == DELAYED;
+        if (jobs[id].every == 0 || !waits)
+            continue;
         if (jobs[id].place == QUEUED)
             unqueue(id);
-        else if (jobs[id].place == DELAYED)
-            delayed--;
         else
-            continue;
+            out_of_delayed(id);
         will_end(id, JOB_CANCELLED, NULL);
+    }
+    if (!at_once || soon)
+        return;
+    soon = true;
+    cancel_pending(true);
+    while (asked_count) {
+        int id = asked[--asked_count];
+        will_end(id, jobs[id].end, jobs[id].result);
     }
 }
 
@@ -543,8 +757,8 @@ static void cancel_pending(void)
 static void lose_job(int id)
 {
     jobs[id].attempts++;
-    if (!run_again(id))
-        will_end(id, JOB_LOST, NULL);
+    if (!run_again(id, JOB_LOST, NULL))
+        conclude(id, JOB_LOST, NULL);
 }
 
 static void lose(int w)
@@ -578,18 +792,18 @@ static void start_fails(int w)
     start_failed = true;
     if (count_workers(UP) + count_workers(STARTING))
         return;
-    for (int p = 0; p < PRIORITIES; p++) {
+    for (int p = PRIORITIES - 1; p >= 0; p--) {
         while (head[p]) {
             int id = head[p];
             unqueue(id);
-            will_end(id, JOB_FAILED, NULL);
+            conclude(id, JOB_FAILED, NULL);
         }
     }
 }
 
 static void worker_event(void)
 {
-    int w = 1 + below(WORKERS);
+    int w = 1 + below(NUMBERS);
     switch (workers[w].state) {
     case VACANT:
         require(dispatcher_worker_down(dispatcher, w, false, now) == TROUPE_EINVAL, "no such worker", w);
@@ -641,7 +855,7 @@ static void tick(void)
     qsort(due, (size_t)count, sizeof *due, sooner);
     dispatcher_tick(dispatcher, now);
     for (int i = 0; i < count; i++) {
-        delayed--;
+        out_of_delayed(due[i]);
         enqueue(due[i]);
     }
     if (chance(50))
@@ -667,18 +881,17 @@ static void rule(void)
         dispatcher_pause(dispatcher, !paused, now);
         paused = !closing && !paused;
         break;
-    case 5:
+    case 5: {
         if (chance(80))
             break;
-        dispatcher_cancel_pending(dispatcher, now);
-        cancel_pending();
+        bool all = chance(30);
+        dispatcher_cancel_pending(dispatcher, all, now);
+        cancel_pending(all);
         break;
+    }
     default:
-        if (chance(90))
-            break;
-        dispatcher_close(dispatcher, true, now);
-        cancel_pending();
-        soon = true;
+        if (chance(10))
+            close_pool(true);
     }
 }
 
@@ -696,6 +909,8 @@ static void event(int most)
         cancel();
     else if (kind < 82)
         answer_recall();
+    else if (kind < 85)
+        decide();
     else if (kind < 93)
         worker_event();
     else if (kind < 98 || chance(70))
@@ -708,7 +923,7 @@ static void check_states(void)
 {
     static const enum job_state states[] = {
         [UNUSED] = JOB_NONE, [DELAYED] = JOB_DELAYED, [QUEUED] = JOB_QUEUED,
-        [HANDED] = JOB_HANDED, [PARKED] = JOB_RUNNING, [ENDING] = JOB_NONE,   [ENDED] = JOB_NONE,
+        [HANDED] = JOB_HANDED, [PARKED] = JOB_RUNNING, [ASKING] = JOB_ASKED, [ASKED] = JOB_ASKED, [ENDING] = JOB_NONE,   [ENDED] = JOB_NONE,
     };
     for (int id = 1; id <= submitted; id++) {
         enum job_state state = dispatcher_state(dispatcher, (uint64_t)id);
@@ -726,15 +941,20 @@ static void open_pool(void)
     limit = 1 + below(WORKERS);
     max_credit = credits[below(5)];
     long_share = below(4) * below(4);
+    max_jobs = chance(40) ? 1 + below(chance(50) ? 5 : 200) : 0;
+    concurrency = chance(40) ? 1 + below(chance(50) ? 5 : 100) : 0;
+    generator = next_random();
     struct dispatcher_options options = {.workers = limit, .max_credit = max_credit,
+                                         .max_jobs = max_jobs, .concurrency = concurrency, .seed = generator,
                                          .idle_timeout = chance(50) ? 0.003 : 0};
     require(!dispatcher_new(&dispatcher, &options), "a pool opens", 0);
     max_credit = max_credit ? max_credit : 256;
+    concurrency = concurrency ? concurrency : 1000;
     memset(workers, 0, sizeof workers);
     memset(head, 0, sizeof head);
     memset(front, 0, sizeof front);
     memset(back, 0, sizeof back);
-    submitted = ended = delayed = queued = handed = 0;
+    submitted = ended = delayed = queued = handed = scheduled = repeating = asked_count = 0;
     ties = 0;
     now = 0;
     shortest = 200e-6;
@@ -759,12 +979,7 @@ static int live(void)
         dispatcher_destroy(&dispatcher);
         return submitted;
     }
-    soon = chance(30);
-    dispatcher_close(dispatcher, soon, now);
-    if (soon)
-        cancel_pending();
-    closing = true;
-    paused = false;
+    close_pool(chance(30));
     for (uint64_t last = events + 10000000; !drained; draw_dry()) {
         event(most);
         require(events < last, "a closed pool ends", (submitted - ended));
@@ -787,6 +1002,7 @@ int main(int argc, char **argv)
     printf("finished %" PRIu64 ", failed %" PRIu64 ", ", ends[JOB_FINISHED], ends[JOB_FAILED]);
     printf("cancelled %" PRIu64 ", lost %" PRIu64 ", ", ends[JOB_CANCELLED], ends[JOB_LOST]);
     printf("retried %" PRIu64 ", recalled %" PRIu64 ", parked %" PRIu64 ", ", retried, recalled, parked);
+    printf("reported %" PRIu64 ", asked %" PRIu64 ", retired %" PRIu64 ", ", reported, questions, retirements);
     printf("abandoned %" PRIu64 "\n", abandoned);
     return EXIT_SUCCESS;
 }
