@@ -1,7 +1,10 @@
 /* heap.c - see heap.h.
  *
- * 1. nodes[i] is not after nodes[2i+1] and nodes[2i+2], by key and then by tie.
- * 2. nodes[i]->index is i + 1.
+ * Each entry has four below it, and its key beside it: to find the least of four touches one or two cache lines, and
+ * none of the nodes. A node is written to when its place changes, and read never.
+ *
+ * 1. entries[i] is not after entries[4i+1] to entries[4i+4], by key and then by tie.
+ * 2. entries[i].node->index is i + 1.
  * 3. Only heap_reserve needs memory: pushing and removing cannot fail.
  */
 #include "heap.h"
@@ -12,43 +15,56 @@
 
 #include "troupe.h"
 
-static bool before(const struct heap_node *a, const struct heap_node *b)
+enum { BRANCHES = 4 };
+
+static bool before(const struct heap_entry *a, const struct heap_entry *b)
 {
     return a->key < b->key || (a->key == b->key && a->tie < b->tie);
 }
 
-static void put(struct heap *self, size_t i, struct heap_node *node)
+static void put(struct heap *self, size_t i, const struct heap_entry *entry)
 {
-    self->nodes[i] = node;
-    node->index = i + 1;
+    self->entries[i] = *entry;
+    entry->node->index = i + 1;
 }
 
-static void rise(struct heap *self, size_t i, struct heap_node *node)
+static size_t above(size_t i)
 {
-    while (i > 0) {
-        size_t parent = (i - 1) / 2;
-        if (!before(node, self->nodes[parent]))
-            break;
-        put(self, i, self->nodes[parent]);
-        i = parent;
+    return (i - 1) / BRANCHES;
+}
+
+static void rise(struct heap *self, size_t i, const struct heap_entry *entry)
+{
+    while (i > 0 && before(entry, &self->entries[above(i)])) {
+        put(self, i, &self->entries[above(i)]);
+        i = above(i);
     }
-    put(self, i, node);
+    put(self, i, entry);
 }
 
-static void sink(struct heap *self, size_t i, struct heap_node *node)
+/* The first of those below i; i itself when there are none. */
+static size_t first_below(const struct heap *self, size_t i)
 {
-    for (;;) {
-        size_t child = 2 * i + 1;
-        if (child >= self->count)
-            break;
-        if (child + 1 < self->count && before(self->nodes[child + 1], self->nodes[child]))
-            child++;
-        if (!before(self->nodes[child], node))
-            break;
-        put(self, i, self->nodes[child]);
+    size_t child = BRANCHES * i + 1, end = child + BRANCHES;
+    if (child >= self->count)
+        return i;
+    if (end > self->count)
+        end = self->count;
+    size_t first = child;
+    while (++child < end)
+        if (before(&self->entries[child], &self->entries[first]))
+            first = child;
+    return first;
+}
+
+static void sink(struct heap *self, size_t i, const struct heap_entry *entry)
+{
+    size_t child;
+    while ((child = first_below(self, i)) != i && before(&self->entries[child], entry)) {
+        put(self, i, &self->entries[child]);
         i = child;
     }
-    put(self, i, node);
+    put(self, i, entry);
 }
 
 void heap_init(struct heap *self)
@@ -58,7 +74,7 @@ void heap_init(struct heap *self)
 
 void heap_release(struct heap *self)
 {
-    free(self->nodes);
+    free(self->entries);
     heap_init(self);
 }
 
@@ -69,12 +85,12 @@ int heap_reserve(struct heap *self, size_t count)
     size_t capacity = self->capacity ? 2 * self->capacity : 16;
     if (capacity < count)
         capacity = count;
-    if (capacity > SIZE_MAX / sizeof *self->nodes)
+    if (capacity > SIZE_MAX / sizeof *self->entries)
         return TROUPE_ENOMEM;
-    struct heap_node **nodes = realloc(self->nodes, capacity * sizeof *nodes);
-    if (!nodes)
+    struct heap_entry *entries = realloc(self->entries, capacity * sizeof *entries);
+    if (!entries)
         return TROUPE_ENOMEM;
-    self->nodes = nodes;
+    self->entries = entries;
     self->capacity = capacity;
     return 0;
 }
@@ -83,20 +99,20 @@ void heap_push(struct heap *self, struct heap_node *node, double key)
 {
     assert(self->count < self->capacity);
     node->key = key;
-    node->tie = self->pushed++;
-    rise(self, self->count++, node);
+    struct heap_entry entry = {key, self->pushed++, node};
+    rise(self, self->count++, &entry);
 }
 
 void heap_remove(struct heap *self, struct heap_node *node)
 {
     size_t i = node->index - 1;
-    assert(i < self->count && self->nodes[i] == node);
-    struct heap_node *last = self->nodes[--self->count];
+    assert(i < self->count && self->entries[i].node == node);
+    struct heap_entry last = self->entries[--self->count];
     node->index = 0;
-    if (last == node)
+    if (last.node == node)
         return;
-    if (i > 0 && before(last, self->nodes[(i - 1) / 2]))
-        rise(self, i, last);
+    if (i > 0 && before(&last, &self->entries[above(i)]))
+        rise(self, i, &last);
     else
-        sink(self, i, last);
+        sink(self, i, &last);
 }

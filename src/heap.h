@@ -1,6 +1,5 @@
-/* heap.h - a stable binary heap of nodes that live inside the caller's structs: smallest key first, equal
- * keys in the order they were pushed; any node can be removed in logarithmic time. One owner, one thread
- * at a time.
+/* heap.h - a stable heap of nodes that live inside the caller's structs: smallest key first, equal keys in the
+ * order they were pushed; any node can be removed in logarithmic time. One owner, one thread at a time.
  */
 #ifndef HEAP_H
 #define HEAP_H
@@ -10,12 +9,17 @@
 
 struct heap_node {
     double key;     /* set by heap_push; never NaN */
-    uint64_t tie;   /* tells equal keys apart */
     size_t index;   /* its place, counted from 1; 0: in no heap */
 };
 
+struct heap_entry {
+    double key;
+    uint64_t tie; /* tells equal keys apart */
+    struct heap_node *node;
+};
+
 struct heap {
-    struct heap_node **nodes;
+    struct heap_entry *entries;
     size_t count;
     size_t capacity;
     uint64_t pushed;
@@ -36,7 +40,7 @@ void heap_push(struct heap *self, struct heap_node *node, double key);
 /* The first node; NULL when empty. */
 static inline struct heap_node *heap_top(const struct heap *self)
 {
-    return self->count ? self->nodes[0] : NULL;
+    return self->count ? self->entries[0].node : NULL;
 }
 
 /* Takes out a node that is in the heap. */

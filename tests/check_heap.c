@@ -55,20 +55,23 @@ START_TEST(heap_removes_any_node)
     int wrong = 0;
     enum { COUNT = 300 };
     static struct heap_node nodes[COUNT];
+    static int pushed[COUNT]; /* in which round */
     struct heap heap;
     heap_init(&heap);
     ck_assert_int_eq(heap_reserve(&heap, COUNT), 0);
     seed = 2;
     for (int round = 0; round < 2000; round++) {
         struct heap_node *node = &nodes[next_random() % COUNT];
-        if (node->index)
+        if (node->index) {
             heap_remove(&heap, node);
-        else
+        } else {
             heap_push(&heap, node, (double)(next_random() % 1000));
+            pushed[node - nodes] = round;
+        }
         struct heap_node *least = NULL;
         for (int i = 0; i < COUNT; i++) {
             struct heap_node *n = &nodes[i];
-            if (n->index && (!least || n->key < least->key || (n->key == least->key && n->tie < least->tie)))
+            if (n->index && (!least || n->key < least->key || (n->key == least->key && pushed[i] < pushed[least - nodes])))
                 least = n;
         }
         wrong += heap_top(&heap) != least;
