@@ -24,15 +24,37 @@ struct client {
     bool entered; /* the node */
 };
 
-/* Registry: the loop, its owner, and who waits for what: context -> a task's id, or a list of them. */
-static const char loop_key, client_key, waiters_key;
+/* Registry: the loop's seat, its owner, and who waits for what: context -> a task's id, or a list of them. */
+static const char seat_key, client_key, waiters_key;
 
-static const struct worker_hooks hooks = {.open = lua_open_preload, .attach = lua_loop_attach, .other = lua_task_letter};
+static const struct worker_hooks hooks = {
+    .open = lua_open_preload, .attach = lua_loop_attach, .detach = lua_loop_detach, .other = lua_task_letter};
+
+struct lua_loop_seat *lua_loop_seat(lua_State *L)
+{
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &seat_key);
+    struct lua_loop_seat *seat = lua_touserdata(L, -1);
+    lua_pop(L, 1);
+    if (!seat) {
+        seat = lua_newuserdatauv(L, sizeof *seat, 0);
+        *seat = (struct lua_loop_seat){0};
+        lua_rawsetp(L, LUA_REGISTRYINDEX, &seat_key);
+    }
+    return seat;
+}
 
 void lua_loop_attach(lua_State *L, struct loop *loop)
 {
-    lua_pushlightuserdata(L, loop);
-    lua_rawsetp(L, LUA_REGISTRYINDEX, &loop_key);
+    lua_loop_seat(L)->loop = loop;
+}
+
+void lua_loop_detach(lua_State *L)
+{
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &seat_key);
+    struct lua_loop_seat *seat = lua_touserdata(L, -1);
+    lua_pop(L, 1);
+    if (seat)
+        *seat = (struct lua_loop_seat){.closed = true};
 }
 
 static int leave(lua_State *L)
@@ -40,8 +62,7 @@ static int leave(lua_State *L)
     struct client *self = lua_touserdata(L, 1);
     if (self->loop)
         vm_tasks_kill_all(loop_tasks(self->loop)); /* what they close may still use the loop */
-    lua_pushboolean(L, 0);
-    lua_rawsetp(L, LUA_REGISTRYINDEX, &loop_key); /* closed for good: nothing made now would be finalised */
+    lua_loop_detach(L);
     loop_destroy(&self->loop);
     if (self->entered)
         node_leave(&self->ear);
@@ -96,12 +117,10 @@ static struct loop *open_loop(lua_State *L)
 
 struct loop *lua_loop(lua_State *L)
 {
-    int type = lua_rawgetp(L, LUA_REGISTRYINDEX, &loop_key);
-    struct loop *loop = lua_touserdata(L, -1);
-    lua_pop(L, 1);
-    if (type == LUA_TBOOLEAN)
+    struct lua_loop_seat *seat = lua_loop_seat(L);
+    if (seat->closed)
         luaL_error(L, "troupe cannot be used any more: this Lua state is closing");
-    return loop ? loop : open_loop(L);
+    return seat->loop ? seat->loop : open_loop(L);
 }
 
 struct loop *lua_loop_with_node(lua_State *L)

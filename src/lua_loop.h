@@ -16,8 +16,17 @@ struct loop *lua_loop(lua_State *L);
 /* The same, with the program's node running: before letters go to it. */
 struct loop *lua_loop_with_node(lua_State *L);
 
-/* A worker's vm is told of its loop. */
+/* Where this vm's loop is found; anchored as long as the vm lives, for those who ask often. */
+struct lua_loop_seat {
+    struct loop *loop; /* NULL: lua_loop knows more */
+    bool closed;       /* for good: nothing made now would be finalised */
+};
+
+struct lua_loop_seat *lua_loop_seat(lua_State *L);
+
+/* A worker's vm is told of its loop, and that it ends. */
 void lua_loop_attach(lua_State *L, struct loop *loop);
+void lua_loop_detach(lua_State *L);
 
 /* Waits until done(context) is true, or the deadline (monotonic seconds, negative: none) has passed: then false. When the
  * task parks, it does not return: k goes on after lua_loop_wake(L, context), or at the deadline. */

@@ -224,6 +224,8 @@ static void worker_main(void *arg)
     }
     publish_vm(self, NULL);
     loop_destroy(&self->loop);
+    if (vm)
+        self->options.hooks->detach(vm_state(vm));
     vm_jobs_destroy(&self->jobs);
     vm_destroy(&vm);
     message_destroy_list(&self->put_off);
