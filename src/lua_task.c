@@ -1,7 +1,9 @@
 /* lua_task.c - tasks: what task.lua is made of. What every call needs is here, what is rare in Lua.
  *
- * A task that ends without results and with nobody interested costs no call into Lua; otherwise the function given to
- * on_end is told: on_end(id, true, results...) or on_end(id, false, error, traceback).
+ * A task that ends well, with nobody interested, costs no call into Lua: its results are kept (lua_ended.h). Otherwise
+ * the function given to on_end is told: on_end(id), or on_end(id, true, error, traceback).
+ *
+ * What belongs to the vm's tasks here is one userdata, the first upvalue of all functions, anchored in the registry.
  */
 #include "lua_task.h"
 
@@ -13,42 +15,44 @@
 #include "address.h"
 #include "clock.h"
 #include "lua_loop.h"
+#include "lua_ended.h"
 #include "lua_watch.h"
 #include "mailbox.h"
 #include "troupe.h"
 #include "value.h"
 #include "vm_task.h"
 
-static const char on_end_key, suspended;
+static const char on_end_key, room_key, suspended;
 
-/* A task's owner, as long as nothing but its errors and results matter, and once its end does. */
-static char plain, watched;
+struct room;
+
+/* The owner of a task: whether its end matters to somebody, however it ends. */
+struct mark {
+    struct room *room;
+    bool watched;
+};
+
+struct room {
+    struct mark plain, watched;
+    const struct lua_loop_seat *seat;
+    struct lua_ended ended;
+};
+
+/* In a function with the first upvalue. */
+static struct room *room_of(lua_State *L)
+{
+    return lua_touserdata(L, lua_upvalueindex(1));
+}
+
+static struct loop *loop_of(lua_State *L)
+{
+    struct loop *loop = room_of(L)->seat->loop;
+    return loop ? loop : lua_loop(L);
+}
 
 static struct vm_tasks *tasks_of(lua_State *L)
 {
-    return loop_tasks(lua_loop(L));
-}
-
-static void tell_end(lua_State *L, struct vm_task *task, int status, int count)
-{
-    lua_State *co = vm_task_coroutine(task);
-    if (!lua_checkstack(L, count + 6) || !lua_checkstack(co, 2) || lua_rawgetp(L, LUA_REGISTRYINDEX, &on_end_key) != LUA_TFUNCTION)
-        return;
-    lua_pushinteger(L, (lua_Integer)vm_task_id(task));
-    lua_pushboolean(L, status == LUA_OK);
-    int values = count;
-    if (status == LUA_OK) {
-        lua_xmove(co, L, count);
-    } else if (status == VM_TASK_KILLED) {
-        lua_pushliteral(L, "killed");
-        values = 1;
-    } else {
-        lua_pushvalue(co, -1);
-        lua_xmove(co, L, 1);
-        luaL_traceback(L, co, NULL, 0);
-        values = 2;
-    }
-    lua_call(L, 2 + values, 0);
+    return loop_tasks(loop_of(L));
 }
 
 struct ending {
@@ -56,23 +60,66 @@ struct ending {
     int status, count;
 };
 
+/* Keeps what the task left behind: results or an error, which stay on top of co, or nothing. */
+static void keep(lua_State *L, lua_State *co, const struct mark *mark, const struct ending *e)
+{
+    int values = e->status == LUA_OK ? e->count : e->status == VM_TASK_KILLED ? 0 : 1;
+    luaL_checkstack(L, values, "too many results");
+    luaL_checkstack(co, values, "too many results");
+    for (int i = 0; i < values; i++)
+        lua_pushvalue(co, -values);
+    lua_xmove(co, L, values);
+    enum ended_kind kind = e->status == LUA_OK           ? ENDED_RETURNED
+                             : e->status == VM_TASK_KILLED ? ENDED_KILLED
+                                                           : ENDED_FAILED;
+    lua_ended_keep(&mark->room->ended, L, vm_task_id(e->task), kind, values);
+}
+
 /* Lua: (ending as pointer) */
-static int tell_end_protected(lua_State *L)
+static int tell_end(lua_State *L)
 {
     const struct ending *e = lua_touserdata(L, 1);
-    tell_end(L, e->task, e->status, e->count);
+    const struct mark *mark = vm_task_owner(e->task);
+    lua_State *co = vm_task_coroutine(e->task);
+    bool failed = e->status != LUA_OK && e->status != VM_TASK_KILLED;
+    keep(L, co, mark, e);
+    if ((!failed && !mark->watched) || lua_rawgetp(L, LUA_REGISTRYINDEX, &on_end_key) != LUA_TFUNCTION)
+        return 0;
+    luaL_checkstack(L, 6, NULL);
+    lua_pushinteger(L, (lua_Integer)vm_task_id(e->task));
+    if (failed) {
+        lua_pushboolean(L, 1);
+        lua_xmove(co, L, 1);
+        luaL_traceback(L, co, NULL, 0);
+    }
+    lua_call(L, failed ? 4 : 1, 0);
     return 0;
+}
+
+/* True when that was all: nobody wants to know, and it fits without more memory. */
+static bool end_quietly(struct vm_task *task, int status, int count)
+{
+    const struct mark *mark = vm_task_owner(task);
+    lua_State *co = vm_task_coroutine(task);
+    if (mark->watched || status != LUA_OK)
+        return false;
+    if (count == 0)
+        return true;
+    if (!lua_ended_is_ready(&mark->room->ended, co, count))
+        return false;
+    lua_ended_keep(&mark->room->ended, co, vm_task_id(task), ENDED_RETURNED, count);
+    return true;
 }
 
 static void task_ended(struct vm_task *task, int status, int count)
 {
-    if (vm_task_owner(task) == &plain && (status == VM_TASK_KILLED || (status == LUA_OK && count == 0)))
+    if (end_quietly(task, status, count))
         return;
     lua_State *L = vm_tasks_state(vm_task_scheduler(task));
     struct ending e = {task, status, count};
     int top = lua_gettop(L);
     lua_checkstack(L, 4);
-    lua_pushcfunction(L, tell_end_protected);
+    lua_pushcfunction(L, tell_end);
     lua_pushlightuserdata(L, &e);
     if (lua_pcall(L, 1, 0, 0) != LUA_OK) {
         const char *why = lua_tostring(L, -1);
@@ -84,20 +131,24 @@ static void task_ended(struct vm_task *task, int status, int count)
 /* Outside any task, the descriptor for foreign loops must tell of what was just made ready, or given a time. */
 static void rearm(lua_State *L)
 {
-    struct loop *loop = lua_loop(L);
+    struct loop *loop = loop_of(L);
     if (!vm_task_running(loop_tasks(loop)))
         loop_rearm(loop);
 }
 
 void lua_task_ended(struct vm_task *task, int status, int count)
 {
-    vm_task_set_owner(task, &plain);
+    lua_State *L = vm_tasks_state(vm_task_scheduler(task));
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &room_key);
+    struct room *room = lua_touserdata(L, -1);
+    lua_pop(L, 1);
+    vm_task_set_owner(task, &room->plain);
     task_ended(task, status, count);
 }
 
 static struct vm_task *new_task(lua_State *L, struct vm_tasks *tasks)
 {
-    struct vm_task *task = vm_task_new(tasks, task_ended, &plain);
+    struct vm_task *task = vm_task_new(tasks, task_ended, &room_of(L)->plain);
     if (!task)
         luaL_error(L, "not enough memory");
     return task;
@@ -122,8 +173,8 @@ static int spawn(lua_State *L)
 
 static int running(lua_State *L)
 {
-    struct vm_tasks *tasks = vm_tasks_of(L);
-    struct vm_task *task = tasks ? vm_task_running(tasks) : NULL;
+    const struct loop *loop = room_of(L)->seat->loop;
+    struct vm_task *task = loop ? vm_task_running(loop_tasks(loop)) : NULL;
     if (task)
         lua_pushinteger(L, (lua_Integer)vm_task_id(task));
     else
@@ -174,14 +225,14 @@ static int waited(lua_State *L, int status, lua_KContext context)
 {
     (void)status;
     (void)context;
-    if (!vm_task_timed_out(vm_tasks_of(L)))
+    if (!vm_task_timed_out(tasks_of(L)))
         return lua_gettop(L) - 3;
-    lua_pushvalue(L, lua_upvalueindex(1));
+    lua_pushvalue(L, lua_upvalueindex(2));
     lua_pushvalue(L, 1);
     return 2;
 }
 
-/* (interval) -> 0; (event, interval) -> what notify passed, or TIMEOUT, event. Upvalue: TIMEOUT */
+/* (interval) -> 0; (event, interval) -> what notify passed, or TIMEOUT, event. Second upvalue: TIMEOUT */
 static int task_wait(lua_State *L)
 {
     if (lua_gettop(L) < 2)
@@ -189,13 +240,13 @@ static int task_wait(lua_State *L)
     double until = lua_isnil(L, 2) ? -1 : moment(L, 2);
     struct vm_tasks *tasks = tasks_of(L);
     lua_settop(L, 2);
-    luaL_argcheck(L, until >= 0 || vm_task_may_park(tasks, L), 2, "outside a task nobody can notify: an interval expected");
     if (vm_task_may_park(tasks, L)) {
         lua_pushvalue(L, 1);
         return vm_task_park(tasks, L, NULL, 1, until, 0, waited);
     }
+    luaL_argcheck(L, until >= 0, 2, "outside a task nobody can notify: an interval expected");
     lua_loop_wait(L, never, NULL, until, 0, waited);
-    lua_pushvalue(L, lua_upvalueindex(1));
+    lua_pushvalue(L, lua_upvalueindex(2));
     lua_pushvalue(L, 1);
     return 2;
 }
@@ -204,13 +255,7 @@ static int task_wait(lua_State *L)
 static bool notify_here(lua_State *L, struct vm_tasks *tasks, uint64_t id, int event)
 {
     struct vm_task *task = vm_task_find(tasks, id);
-    if (!task || !vm_task_has_event(task))
-        return false;
-    luaL_checkstack(L, 2, NULL);
-    vm_task_push_event(task, L);
-    bool same = lua_rawequal(L, -1, event);
-    lua_pop(L, 1);
-    return same && vm_task_wake(task, L, lua_gettop(L) - event);
+    return task && vm_task_waits_for_event(task, L, event) && vm_task_wake(task, L, lua_gettop(L) - event);
 }
 
 static bool notify_elsewhere(lua_State *L, struct ear *ear, uint64_t id)
@@ -235,10 +280,13 @@ static int task_notify(lua_State *L)
 {
     uint64_t id = (uint64_t)luaL_checkinteger(L, 1);
     luaL_checkany(L, 2);
-    struct ear *ear = loop_ear(lua_loop(L));
-    bool here = address_box(id) == address_box(ear_address(ear)) && address_node(id) == 0;
-    lua_pushboolean(L, here ? notify_here(L, tasks_of(L), id, 2) : notify_elsewhere(L, ear, id));
-    rearm(L);
+    struct loop *loop = loop_of(L);
+    struct vm_tasks *tasks = loop_tasks(loop);
+    bool here = vm_tasks_is_home(tasks, id);
+    bool told = here ? notify_here(L, tasks, id, 2) : notify_elsewhere(L, loop_ear(loop), id);
+    if (here && !vm_task_running(tasks))
+        loop_rearm(loop);
+    lua_pushboolean(L, told);
     return 1;
 }
 
@@ -251,7 +299,7 @@ static int deliver(lua_State *L)
     if (value_decode(L, message_body(letter), message_body_size(letter), &mode, &count))
         lua_error(L);
     if (count > 0)
-        notify_here(L, tasks_of(L), message_header(letter)->to, 2);
+        notify_here(L, loop_tasks(lua_loop(L)), message_header(letter)->to, 2);
     return 0;
 }
 
@@ -272,7 +320,7 @@ static int resumed(lua_State *L, int status, lua_KContext context)
 {
     (void)status;
     (void)context;
-    lua_pushboolean(L, !vm_task_timed_out(vm_tasks_of(L)));
+    lua_pushboolean(L, !vm_task_timed_out(tasks_of(L)));
     return 1;
 }
 
@@ -323,11 +371,18 @@ static int alive(lua_State *L)
 static int watch_end(lua_State *L)
 {
     struct vm_task *task = vm_task_find(tasks_of(L), (uint64_t)luaL_checkinteger(L, 1));
-    if (task && vm_task_owner(task) == &plain)
-        vm_task_set_owner(task, &watched);
+    if (task && vm_task_owner(task) == &room_of(L)->plain)
+        vm_task_set_owner(task, &room_of(L)->watched);
     return 0;
 }
 
+/* (id) -> true, results... or false, error of a task that ended; true when nothing is known of it */
+static int outcome(lua_State *L)
+{
+    return lua_ended_push(&room_of(L)->ended, L, (uint64_t)luaL_checkinteger(L, 1));
+}
+
+/* (function) */
 static int on_end(lua_State *L)
 {
     luaL_checktype(L, 1, LUA_TFUNCTION);
@@ -388,7 +443,7 @@ static int next_deadline(lua_State *L)
 /* -> a descriptor that is readable when a turn has something to do */
 static int descriptor(lua_State *L)
 {
-    int fd = loop_descriptor(lua_loop(L));
+    int fd = loop_descriptor(loop_of(L));
     if (fd < 0)
         luaL_error(L, "no more descriptors (see ulimit -n)");
     lua_pushinteger(L, fd);
@@ -404,18 +459,32 @@ static void make_timeout(lua_State *L)
     lua_setmetatable(L, -2);
 }
 
+static void push_room(lua_State *L)
+{
+    struct room *room = lua_newuserdatauv(L, sizeof *room, 0);
+    *room = (struct room){.plain = {room, false}, .watched = {room, true}, .seat = lua_loop_seat(L)};
+    lua_ended_init(&room->ended, L);
+    lua_pushvalue(L, -1);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &room_key);
+}
+
 int lua_task_open(lua_State *L)
 {
     static const luaL_Reg functions[] = {
         {"spawn", spawn}, {"running", running}, {"sleep", task_sleep}, {"notify", task_notify}, {"suspend", suspend},
         {"resume", resume}, {"may_park", may_park}, {"idle", idle}, {"alive", alive}, {"watch_end", watch_end},
-        {"on_end", on_end}, {"kill", task_kill}, {"turn", turn}, {"count", count}, {"next_deadline", next_deadline},
-        {"fd", descriptor}, {"watch", lua_watch}, {NULL, NULL}};
-    luaL_newlib(L, functions);
+        {"on_end", on_end}, {"outcome", outcome}, {"kill", task_kill}, {"turn", turn}, {"count", count},
+        {"next_deadline", next_deadline}, {"fd", descriptor}, {"watch", lua_watch}, {NULL, NULL}};
+    luaL_newlibtable(L, functions);
+    push_room(L);
+    lua_pushvalue(L, -1);
+    lua_insert(L, -3);
+    luaL_setfuncs(L, functions, 1);
+    lua_insert(L, -2);
     make_timeout(L);
     lua_pushvalue(L, -1);
-    lua_setfield(L, -3, "TIMEOUT");
-    lua_pushcclosure(L, task_wait, 1);
+    lua_setfield(L, -4, "TIMEOUT");
+    lua_pushcclosure(L, task_wait, 2);
     lua_setfield(L, -2, "wait");
     return 1;
 }

@@ -7,9 +7,10 @@
  * the task's own coroutine yields too (it passes), and resumes again when the task goes on: user code never sees it.
  *
  * Invariants:
- *  1. a live task is in `live` under its id, and in `ready` exactly while it is ready;
+ *  1. a live task is in slots[] where the lower bits of its id say, at most half of which are taken; a number whose
+ *     place is taken is passed over. It is in `ready` exactly while it is ready;
  *  2. its timer is in `timers` only while it is parked;
- *  3. coroutines are anchored in the registry under their task's address, as long as the struct exists;
+ *  3. coroutines are anchored in the registry under `anchor`, as long as the struct exists;
  *  4. `running` is the innermost task on the C stack, `co` the innermost coroutine resumed by us, `rigid` counts the
  *     resumes between the two that cannot yield;
  *  5. due timers are moved to the ready list before any task runs, so a slow task makes no later one early or lost;
@@ -26,7 +27,7 @@
 #include "vm_state.h"
 #include "vm_task_inner.h"
 
-enum { IDLE_MAX = 64 };
+enum { IDLE_MAX = 256, SLOTS_LEAST = 64 };
 
 static const char tasks_key;
 
@@ -48,7 +49,6 @@ struct vm_tasks *vm_tasks_new(lua_State *L, uint64_t base)
     lua_pop(L, 1);
     self->vm = vm_of(L);
     self->base = base;
-    id_map_init(&self->live);
     heap_init(&self->timers);
     lua_pushlightuserdata(L, self);
     lua_rawsetp(L, LUA_REGISTRYINDEX, &tasks_key);
@@ -82,7 +82,7 @@ static int anchor_coroutine(lua_State *L)
 {
     struct vm_task *t = lua_touserdata(L, 1);
     lua_State *co = lua_newthread(L);
-    lua_rawsetp(L, LUA_REGISTRYINDEX, t);
+    t->anchor = luaL_ref(L, LUA_REGISTRYINDEX);
     t->co = co;
     return 0;
 }
@@ -96,8 +96,7 @@ static void free_task(struct vm_task *t)
         self->all = t->next_all;
     if (t->next_all)
         t->next_all->prev_all = t->prev_all;
-    lua_pushnil(self->L);
-    lua_rawsetp(self->L, LUA_REGISTRYINDEX, t);
+    luaL_unref(self->L, LUA_REGISTRYINDEX, t->anchor);
     free(t->inner);
     free(t);
 }
@@ -127,26 +126,58 @@ static struct vm_task *make_task(struct vm_tasks *self)
     return t;
 }
 
-struct vm_task *vm_task_new(struct vm_tasks *self, vm_task_ended *ended, void *owner)
+static struct vm_task **slot_of(const struct vm_tasks *self, uint64_t id)
+{
+    return &self->slots[id & self->slot_mask];
+}
+
+/* Twice as many slots. Ids that differ in their lower bits still do so with one bit more. */
+static bool more_slots(struct vm_tasks *self)
+{
+    struct vm_tasks wider = *self;
+    size_t count = self->slots ? 2 * ((size_t)self->slot_mask + 1) : SLOTS_LEAST;
+    wider.slots = calloc(count, sizeof *wider.slots);
+    if (!wider.slots)
+        return false;
+    wider.slot_mask = (uint32_t)(count - 1);
+    for (size_t i = 0; self->slots && i <= self->slot_mask; i++)
+        if (self->slots[i])
+            *slot_of(&wider, self->slots[i]->id) = self->slots[i];
+    free(self->slots);
+    *self = wider;
+    return true;
+}
+
+/* An id that no live task has, with its place free. */
+static uint64_t next_id(struct vm_tasks *self)
+{
+    do {
+        self->last_id++;
+    } while (self->last_id == 0 || *slot_of(self, self->last_id));
+    return self->base | self->last_id;
+}
+
+static struct vm_task *take_idle(struct vm_tasks *self)
 {
     struct vm_task *t = self->idle;
-    if (t) {
-        self->idle = t->next;
-        self->idle_count--;
-    } else if (!(t = make_task(self))) {
-        return NULL;
+    if (!t)
+        return make_task(self);
+    self->idle = t->next;
+    self->idle_count--;
+    return t;
+}
+
+struct vm_task *vm_task_new(struct vm_tasks *self, vm_task_ended *ended, void *owner)
+{
+    if (!self->slots || self->count > self->slot_mask / 2) {
+        if (!more_slots(self))
+            return NULL;
     }
-    do {
-        if (++self->last_id == 0)
-            self->last_id = 1;
-        t->id = self->base | self->last_id;
-    } while (id_map_find(&self->live, t->id));
-    if (id_map_insert(&self->live, t)) {
-        t->next = self->idle;
-        self->idle = t;
-        self->idle_count++;
+    struct vm_task *t = take_idle(self);
+    if (!t)
         return NULL;
-    }
+    t->id = next_id(self);
+    *slot_of(self, t->id) = t;
     t->ended = ended;
     t->owner = owner;
     t->target = 0;
@@ -189,13 +220,19 @@ struct vm_task *vm_task_running(const struct vm_tasks *self)
 
 struct vm_task *vm_task_find(const struct vm_tasks *self, uint64_t id)
 {
-    return id_map_find(&self->live, id);
+    struct vm_task *t = self->slots ? *slot_of(self, id) : NULL;
+    return t && t->id == id ? t : NULL;
+}
+
+bool vm_tasks_is_home(const struct vm_tasks *self, uint64_t id)
+{
+    return (id ^ self->base) >> 32 == 0;
 }
 
 void vm_task_end(struct vm_task *t, int status, int count)
 {
     struct vm_tasks *self = t->tasks;
-    id_map_remove(&self->live, t->id);
+    *slot_of(self, t->id) = NULL;
     self->count--;
     t->state = IDLE;
     t->ended(t, status, count);
@@ -289,7 +326,7 @@ void vm_tasks_destroy(struct vm_tasks **tasks)
         free_task(self->all);
     lua_pushnil(self->L);
     lua_rawsetp(self->L, LUA_REGISTRYINDEX, &tasks_key);
-    id_map_release(&self->live);
+    free(self->slots);
     heap_release(&self->timers);
     free(self);
 }

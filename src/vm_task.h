@@ -59,6 +59,9 @@ struct vm_task *vm_task_running(const struct vm_tasks *self);
 /* The live task of that id; NULL: none. */
 struct vm_task *vm_task_find(const struct vm_tasks *self, uint64_t id);
 
+/* True when a task of that id would be, or has been, one of these. */
+bool vm_tasks_is_home(const struct vm_tasks *self, uint64_t id);
+
 /* True when code in L may park: it runs in a task, and from here to the task's own coroutine all can yield. */
 bool vm_task_may_park(struct vm_tasks *self, lua_State *L);
 
@@ -76,13 +79,11 @@ void vm_tasks_stir(struct vm_tasks *self);
 /* Why the task that continues in k was woken: true when its time was up. */
 bool vm_task_timed_out(const struct vm_tasks *self);
 
-/* True when it is parked, and waits with an event. */
-bool vm_task_is_parked(const struct vm_task *self);
-bool vm_task_has_event(const struct vm_task *self);
+/* True when it is parked for the sake of this. */
 bool vm_task_waits_for(const struct vm_task *self, const void *subject);
 
-/* Pushes the event of a parked task that has one. */
-void vm_task_push_event(const struct vm_task *self, lua_State *L);
+/* True when it is parked with an event that is the value at `index`, as lua_rawequal tells. */
+bool vm_task_waits_for_event(const struct vm_task *self, lua_State *L, int index);
 
 /* A parked task goes on with the `count` values on top of L, which it takes. False when memory is out, or it is not parked: then
  * the values are only popped. */
@@ -94,8 +95,8 @@ void vm_task_kill(struct vm_task *self);
 /* Kills all tasks but the running ones. */
 void vm_tasks_kill_all(struct vm_tasks *self);
 
-/* Runs what is ready, and what is due at `now`; what gets ready meanwhile runs in the next turn. True when anything ran;
- * *stirring when it was not only tasks that had parked idly. */
+/* Runs what is ready, and what is due at `now`; of what gets ready meanwhile a little, the rest is for the next turn. True
+ * when anything ran; *stirring when it was not only tasks that had parked idly. */
 bool vm_tasks_turn(struct vm_tasks *self, double now, bool *stirring);
 
 /* True when a task is ready. */

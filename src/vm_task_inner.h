@@ -3,16 +3,16 @@
 #define VM_TASK_INNER_H
 
 #include "heap.h"
-#include "id_map.h"
 #include "vm_task.h"
 
 enum task_state { IDLE, RUNNING, PARKED, READY };
 
 struct vm_task {
-    uint64_t id; /* first: id_map */
+    uint64_t id;
     struct heap_node timer;
     struct vm_tasks *tasks;
     lua_State *co;
+    int anchor; /* its place in the registry */
     vm_task_ended *ended;
     void *owner;
     uint64_t target;
@@ -21,6 +21,8 @@ struct vm_task {
     struct vm_task *prev_all, *next_all;
     lua_State *waiter;     /* the coroutine it waits in */
     const void *subject;   /* what it waits for; NULL: nothing that others need to know */
+    const void *event;     /* what tells its event, when values of event_type have an identity */
+    int event_type;
     lua_State **inner;
     int inner_count, inner_capacity;
     int values; /* on top of co, to go on with */
@@ -35,7 +37,8 @@ struct vm_tasks {
     uint64_t base;
     uint32_t last_id;
     uint32_t count;
-    struct id_map live;
+    struct vm_task **slots; /* the live ones, by the lower bits of their ids */
+    uint32_t slot_mask;
     struct heap timers;
     struct vm_task *ready, *last_ready;
     uint32_t ready_count;

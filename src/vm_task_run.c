@@ -7,6 +7,8 @@
 #include "vm.h"
 #include "vm_task_inner.h"
 
+enum { TURN = 64 };
+
 static void append_ready(struct vm_task *t)
 {
     struct vm_tasks *self = t->tasks;
@@ -81,6 +83,10 @@ int vm_task_park(struct vm_tasks *self, lua_State *L, const void *subject, int e
     t->subject = subject;
     t->has_event = event > 0;
     t->timed_out = t->idly = false;
+    if (event > 0) {
+        t->event = lua_topointer(L, -1);
+        t->event_type = lua_type(L, -1);
+    }
     if (until >= 0)
         heap_push(&self->timers, &t->timer, until);
     self->parking = t;
@@ -114,21 +120,24 @@ bool vm_task_timed_out(const struct vm_tasks *self)
     return self->timed_out;
 }
 
-bool vm_task_is_parked(const struct vm_task *self)
+/* Looks at the event where it lies, on top of the waiting coroutine. */
+static bool is_event(const struct vm_task *self, lua_State *L, int index)
 {
-    return self->state == PARKED;
-}
-
-bool vm_task_has_event(const struct vm_task *self)
-{
-    return self->state == PARKED && self->has_event;
-}
-
-void vm_task_push_event(const struct vm_task *self, lua_State *L)
-{
-    lua_checkstack(self->waiter, 1);
+    if (!lua_checkstack(self->waiter, 1) || !lua_checkstack(L, 1))
+        return false;
     lua_pushvalue(self->waiter, -1);
     lua_xmove(self->waiter, L, 1);
+    bool same = lua_rawequal(L, index, -1);
+    lua_pop(L, 1);
+    return same;
+}
+
+bool vm_task_waits_for_event(const struct vm_task *self, lua_State *L, int index)
+{
+    if (self->state != PARKED || !self->has_event || lua_type(L, index) != self->event_type)
+        return false;
+    const void *identity = lua_topointer(L, index);
+    return (identity && identity == self->event) || is_event(self, L, index);
 }
 
 bool vm_task_waits_for(const struct vm_task *self, const void *subject)
@@ -161,19 +170,28 @@ static void move_due(struct vm_tasks *self, double now)
     }
 }
 
+/* How many tasks one turn runs at least, if so many get ready: between two turns lie the clock and the letters. Tasks
+ * that parked idly want to be stirred after what runs now. */
+static uint32_t at_most(const struct vm_tasks *self)
+{
+    return self->ready_count < TURN && !self->idlers ? TURN : self->ready_count;
+}
+
 bool vm_tasks_turn(struct vm_tasks *self, double now, bool *stirring)
 {
     move_due(self, now);
     *stirring = false;
-    uint32_t count = self->ready_count; /* those that get ready meanwhile wait for the next turn */
-    for (uint32_t i = 0; i < count && self->ready; i++) {
+    bool ran = false;
+    uint32_t left = at_most(self);
+    for (; left > 0 && self->ready; left--) {
         struct vm_task *t = self->ready;
         self->ready = t->next;
         self->ready_count--;
         *stirring |= !t->idly;
+        ran = true;
         run(t);
     }
-    return count > 0;
+    return ran;
 }
 
 bool vm_tasks_ready(const struct vm_tasks *self)

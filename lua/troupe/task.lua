@@ -1,14 +1,13 @@
 -- task.lua - tasks: many waits in one vm. What every call needs is in C (src/lua_task.c).
 --
--- 1. joiners[id], ends[id] and tls[id] exist only for live tasks.
--- 2. outcomes keeps what tasks left behind that nobody had joined yet: the KEPT latest; older ones are forgotten.
+-- joiners[id], ends[id] and tls[id] exist only for live tasks.
 
 require "troupe"
 local core = require "troupe.core"
 local task_core = require "troupe.task.core"
 
-local error, io, math, pairs, select, setmetatable, table, tostring, type =
-  error, io, math, pairs, select, setmetatable, table, tostring, type
+local error, io, math, pairs, setmetatable, table, tostring, type =
+  error, io, math, pairs, setmetatable, table, tostring, type
 
 local M = {}
 
@@ -59,21 +58,7 @@ M.fd = task_core.fd
 --- Seconds until poll next has something to do, 0 when it has now; nil when no task is ready or has a time to wait for.
 M.next_deadline = task_core.next_deadline
 
-local KEPT = 65536
-
 local joiners, ends, tls = {}, {}, {}
-local outcomes, kept, oldest, newest = {}, {}, 1, 0
-
-local function keep(id, outcome)
-  outcomes[id] = outcome
-  newest = newest + 1
-  kept[newest] = id
-  if newest - oldest >= KEPT then
-    outcomes[kept[oldest]] = nil
-    kept[oldest] = nil
-    oldest = oldest + 1
-  end
-end
 
 -- Says once that a task failed. The record goes to stderr in one piece.
 local function report(id, err, traceback)
@@ -81,13 +66,11 @@ local function report(id, err, traceback)
   io.stderr:write(("troupe: task %d failed: %s\n%s\n"):format(id, text, traceback or ""))
 end
 
--- A task has ended with something that matters: results, an error, or somebody interested.
-task_core.on_end(function(id, ok, ...)
+-- A task has failed, or somebody was interested in its end. What it left behind is kept already.
+task_core.on_end(function(id, failed, err, traceback)
   local waiting, after = joiners[id], ends[id]
   joiners[id], ends[id], tls[id] = nil, nil, nil
-  if not ok and select("#", ...) == 2 then report(id, ...) end
-  if not ok then keep(id, table.pack(false, (...)))
-  elseif select("#", ...) > 0 or waiting then keep(id, table.pack(true, ...)) end
+  if failed then report(id, err, traceback) end
   if after then
     for key, release in pairs(after) do release(key, id) end
   end
@@ -146,9 +129,7 @@ function M.join(id, seconds)
     end)
     if not ended then return nil, "timeout" end
   end
-  local outcome = outcomes[id]
-  if not outcome then return true end
-  return table.unpack(outcome, 1, outcome.n)
+  return task_core.outcome(id)
 end
 
 --- Waits until a function says so; it is asked at once, and after each turn in which the vm has run something.
@@ -268,24 +249,19 @@ end
 
 -- ---- driving
 
+local function results(done, ...)
+  if not done then error((...), 0) end
+  return ...
+end
+
 --- Runs until every task has ended.
 -- @param fn function to start as a task first; or nil
 -- @return fn's results; its error is raised
 function M.run(fn, ...)
   if task_core.running() then error("run: not inside a task", 2) end
-  local id, outcome
-  if fn then
-    id = task_core.spawn(function(...)
-      local own = task_core.running()
-      task_core.watch_end(own)
-      return fn(...)
-    end, ...)
-  end
+  local id = fn and task_core.spawn(fn, ...)
   while task_core.count() > 0 do task_core.turn() end
-  outcome = id and outcomes[id]
-  if not outcome then return end
-  if not outcome[1] then error(outcome[2], 0) end
-  return table.unpack(outcome, 2, outcome.n)
+  if id then return results(task_core.outcome(id)) end
 end
 
 --- Runs what is due: one turn of the vm's loop, for programs with a loop of their own.
