@@ -4,7 +4,7 @@ local t = require "harness"
 local troupe = require "troupe"
 local task = require "troupe.task"
 
-local test, eq, ok, raises, deep = t.test, t.eq, t.ok, t.raises, t.deep
+local test, eq, ok, match, raises, deep = t.test, t.eq, t.ok, t.match, t.raises, t.deep
 
 -- ---- jobs are tasks
 
@@ -42,6 +42,19 @@ test("a pool that closes soon ends jobs that wait", function()
   while job:status() ~= "running" do end
   eq(pool:shutdown{ soon = true }, true)
   eq(job:join(), false)
+end)
+
+test("nothing of troupe can be opened by what runs while a worker's vm closes", function()
+  local status, _, err = t.script([[
+    local pool = require "troupe".pool{ workers = 1 }
+    pool:submit(function()
+      local task = require "troupe.task"
+      LATE = setmetatable({}, { __gc = function() io.stderr:write(tostring(select(2, pcall(task.spawn, print)))) end })
+    end):await()
+    pool:shutdown()
+  ]])
+  eq(status, 0)
+  match(err, "this Lua state is closing")
 end)
 
 -- ---- threads among tasks
