@@ -5,6 +5,7 @@
 
 #include "lua_items.h"
 #include "lua_limit.h"
+#include "lua_log.h"
 #include "lua_open.h"
 #include "lua_pool.h"
 #include "lua_stdio.h"
@@ -17,6 +18,7 @@
 static const struct {
     const char *name, *module, *field;
 } parts[] = {
+    {"log", "troupe.log", NULL},
     {"notify", "troupe.task", "notify"},
     {"pool", "troupe.pool", NULL},
     {"progress", "troupe.progress", NULL},
@@ -24,7 +26,8 @@ static const struct {
     {NULL, NULL, NULL},
 };
 
-static const char core_name[] = "troupe.core", task_core_name[] = "troupe.task.core";
+static const char core_name[] = "troupe.core", task_core_name[] = "troupe.task.core",
+                  log_core_name[] = "troupe.log.core";
 
 /* (module, name): a part in Lua is required and kept. */
 static int load_part(lua_State *L)
@@ -72,6 +75,8 @@ int troupe_open_troupe(lua_State *L)
     lua_setfield(L, -2, core_name);
     lua_pushcfunction(L, lua_task_open);
     lua_setfield(L, -2, task_core_name);
+    lua_pushcfunction(L, lua_log_open);
+    lua_setfield(L, -2, log_core_name);
     lua_value_open(L);
     lua_pushcfunction(L, cores);
     lua_setfield(L, -2, "cores");

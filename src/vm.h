@@ -55,6 +55,7 @@ int vm_reset(struct vm *self, lua_State *co);
 /* What an interrupt must be meant for: the number of the job that now runs, below 2^62; 0: none in
  * particular. */
 void vm_set_target(struct vm *self, uint64_t target);
+uint64_t vm_target(const struct vm *self);
 
 enum vm_interrupt {
     VM_INTERRUPT_OFF,

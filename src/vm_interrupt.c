@@ -173,6 +173,11 @@ void vm_leave(struct vm *self, struct vm_track track)
     interrupt_aim.arg = track.outer;
 }
 
+uint64_t vm_target(const struct vm *self)
+{
+    return self->target;
+}
+
 void vm_set_target(struct vm *self, uint64_t target)
 {
     self->target = target;

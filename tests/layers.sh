@@ -24,12 +24,14 @@ cat >"$work/floors" <<'EOT'
 1 dispatcher
 1 ear
 1 interrupt
+1 log
 1 loop
 1 mailbox
 1 process
 1 registry
 1 thread
 1 vm
+1 wire
 0 address
 0 buffer
 0 clock
@@ -38,15 +40,17 @@ cat >"$work/floors" <<'EOT'
 0 id_map
 0 job
 0 latch
-0 log
 0 message
 0 order
+0 outlet
 0 pack
+0 record
 0 sanitizer
 0 slab
 0 stats
 0 stop
 0 tray
+0 unpack
 0 value
 EOT
 # troupe.h holds the statuses, which every floor speaks, and includes nothing of ours.
@@ -123,7 +127,8 @@ call_of() { echo "($1) *\\("; }
 
 # child: an llthreads child is one chunk of Lua, which it loads and whose results it turns to bytes.
 world lua.h '# *include *[<"](lua|lauxlib|lualib)\.h' child lua module value vm
-world zmq.h '# *include *[<"]zmq\.h' mailbox
+# mailbox: between the vms of this program; wire: to other programs.
+world zmq.h '# *include *[<"]zmq\.h' mailbox wire
 world 'fork, exec and wait' "$(call_of 'v?fork|exec[lv][pe]*|posix_spawnp?|system|popen|wait[34]?|waitpid|waitid')" process
 world pthread_create "$(call_of 'pthread_create|thrd_create')" thread
 world 'the clock' "$(call_of 'clock_gettime|gettimeofday|time|clock')" clock
