@@ -21,6 +21,7 @@
 #include <lauxlib.h>
 
 #include "child_results.h"
+#include "log.h"
 #include "thread.h"
 #include "troupe.h"
 #include "value.h"
@@ -38,7 +39,7 @@ struct child {
     struct buffer outcome; /* encoded results, or the text of the error */
 };
 
-static const char logger_key;
+static const char logger_key, failure_head[] = "Error from thread: ";
 
 void child_plan_release(struct child_plan *plan)
 {
@@ -136,18 +137,29 @@ static int call_logger(lua_State *L)
 {
     lua_rawgetp(L, LUA_REGISTRYINDEX, &logger_key);
     lua_insert(L, 1);
-    lua_pushliteral(L, "Error from thread: ");
+    lua_pushstring(L, failure_head);
     lua_insert(L, 2);
     lua_concat(L, 2);
     lua_call(L, 1, 0);
     return 0;
 }
 
-/* One write, so that the texts of two threads do not mix. */
+/* As the original writes it to standard error, in one piece; but where the log goes elsewhere, it goes there. */
 static void write_failure(const char *text)
 {
-    fprintf(stderr, "Error from thread: %s\n", text);
-    fflush(stderr);
+    if (log_is_plain()) {
+        fprintf(stderr, "%s%s\n", failure_head, text);
+        fflush(stderr);
+        return;
+    }
+    struct buffer line;
+    buffer_init(&line);
+    struct record r = { .level = RECORD_ERROR, .time_us = log_now_us() };
+    if (buffer_append(&line, failure_head, sizeof failure_head - 1) == 0 && buffer_append(&line, text, strlen(text)) == 0) {
+        r.message = (struct unpack_text){ (const char *)line.data, line.size };
+        log_put(&r);
+    }
+    buffer_release(&line);
 }
 
 /* The error text on top of the stack goes to the logger, or where that fails to stderr. */

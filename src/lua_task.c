@@ -7,13 +7,13 @@
  */
 #include "lua_task.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include <lauxlib.h>
 
 #include "address.h"
 #include "clock.h"
+#include "log.h"
 #include "lua_loop.h"
 #include "lua_ended.h"
 #include "lua_watch.h"
@@ -123,7 +123,7 @@ static void task_ended(struct vm_task *task, int status, int count)
     lua_pushlightuserdata(L, &e);
     if (lua_pcall(L, 1, 0, 0) != LUA_OK) {
         const char *why = lua_tostring(L, -1);
-        fprintf(stderr, "troupe: the end of a task could not be told: %s\n", why ? why : "unknown error");
+        log_say(RECORD_ERROR, "the end of a task could not be told: %s", why ? why : "unknown error");
     }
     lua_settop(L, top);
 }

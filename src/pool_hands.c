@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "address.h"
+#include "log.h"
 #include "mailbox.h"
 #include "pool_inner.h"
 #include "troupe.h"
@@ -127,6 +128,7 @@ void pool_abandon_workers(struct pool *self, double now)
     for (int i = 0; i < self->hand_count; i++) {
         if (!self->hands[i].worker)
             continue;
+        log_say(RECORD_WARNING, "worker %d of pool %s does not end: it is left to itself", i + 1, self->worker.name);
         worker_abandon(&self->hands[i].worker);
         hand_leave(&self->hands[i]);
         dispatcher_worker_down(self->dispatcher, i + 1, false, now);

@@ -6,8 +6,8 @@ require "troupe"
 local core = require "troupe.core"
 local task_core = require "troupe.task.core"
 
-local error, io, math, pairs, setmetatable, table, tostring, type =
-  error, io, math, pairs, setmetatable, table, tostring, type
+local error, math, pairs, require, setmetatable, table, tostring, type =
+  error, math, pairs, require, setmetatable, table, tostring, type
 
 local M = {}
 
@@ -60,10 +60,11 @@ M.next_deadline = task_core.next_deadline
 
 local joiners, ends, tls = {}, {}, {}
 
--- Says once that a task failed. The record goes to stderr in one piece.
+-- Says once that a task failed.
 local function report(id, err, traceback)
-  local text = type(err) == "string" and err or tostring(err)
-  io.stderr:write(("troupe: task %d failed: %s\n%s\n"):format(id, text, traceback or ""))
+  local text = ("task %d failed: %s"):format(id, type(err) == "string" and err or tostring(err))
+  if traceback and traceback ~= "" then text = text .. "\n" .. traceback end
+  require "troupe.log.core".say("error", text)
 end
 
 -- A task has failed, or somebody was interested in its end. What it left behind is kept already.
