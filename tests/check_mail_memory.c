@@ -200,13 +200,19 @@ static void attach_nothing(lua_State *L, struct loop *loop)
     (void)loop;
 }
 
+static void detach_nothing(lua_State *L)
+{
+    (void)L;
+}
+
 static void other_nothing(struct message **letter, void *L)
 {
     (void)letter;
     (void)L;
 }
 
-static const struct worker_hooks hooks = {open_nothing, attach_nothing, other_nothing};
+static const struct worker_hooks hooks = {.open = open_nothing, .attach = attach_nothing, .detach = detach_nothing,
+                                          .other = other_nothing};
 
 struct scene {
     struct mailbox *node, *client;
