@@ -5,7 +5,7 @@
  *
  * What an up worker with jobs may be in for:
  *     none -> wanted [crew_want_all, crew_spare] -> asked [crew_ask] -> answered [crew_answer]
- *     answered -> none [crew_measure, crew_park]
+ *     none, wanted -> answered [crew_refuse]           answered -> none [crew_measure, crew_park]
  * and an empty hand leads back to none, save from asked, where the answer is still under way.
  *
  * 1. A worker is in the list that its state says (crew_lists.c): whoever changes that calls crew_settle.
@@ -247,6 +247,14 @@ void crew_answer(struct crew *self, struct worker *worker)
     if (worker->recall != RECALL_ASKED)
         return;
     self->asked--;
+    worker->recall = RECALL_ANSWERED;
+    crew_settle(self, worker, worker->since);
+}
+
+void crew_refuse(struct crew *self, struct worker *worker)
+{
+    if (worker->recall == RECALL_ASKED || worker->held == 0)
+        return;
     worker->recall = RECALL_ANSWERED;
     crew_settle(self, worker, worker->since);
 }

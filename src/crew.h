@@ -154,4 +154,7 @@ void crew_want_all(struct crew *self);
 void crew_ask(struct crew *self, struct worker *worker);
 void crew_answer(struct crew *self, struct worker *worker);
 
+/* It gave back what it was handed: it may get more only after a report, as one that has answered a recall. */
+void crew_refuse(struct crew *self, struct worker *worker);
+
 #endif

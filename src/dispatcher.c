@@ -1,9 +1,11 @@
 /* dispatcher.c - see dispatcher.h: what submitters and time do to jobs. dispatcher_worker.c has what
- * workers report, dispatcher_again.c jobs that run more than once, dispatcher_next.c what follows.
+ * workers report, dispatcher_again.c jobs that run more than once, dispatcher_control.c how runs are made to
+ * end, dispatcher_next.c what follows.
  *
  *     (submit) -> delayed [dispatcher_submit]           delayed -> queued [dispatcher_tick]
  *     (submit) -> queued [dispatcher_submit]            queued -> handed [dispatcher_next]
- *     handed -> parked [dispatcher_parked]
+ *     handed -> parked [dispatcher_parked]             either may be asked to end [dispatcher_stop, dispatcher_kill,
+ *                                                      time], and is `stopping` until it does
  *     parked -> delayed, queued or ended [dispatcher_done, dispatcher_worker_down]
  *     handed -> queued, where it was [dispatcher_returned, dispatcher_worker_down: unbegun]
  *     handed -> delayed or queued, last [dispatcher_done, dispatcher_worker_down: a retry, a further turn]
@@ -12,6 +14,7 @@
  *     delayed, queued -> ended [dispatcher_cancel, dispatcher_cancel_pending, dispatcher_close,
  *                               dispatcher_worker_down: never came up]
  *     handed -> ended [dispatcher_done, dispatcher_withdraw, dispatcher_returned, dispatcher_worker_down]
+ *     handed, parked -> ended [dispatcher_forsake]
  *     ended -> (gone) [dispatcher_next]
  *
  * A worker begins jobs in the order handed: the first in its hand counts as running.
@@ -19,8 +22,9 @@
  * 1. A job is in exactly one place: the heap `delayed`, the queue, one worker's hand or parked there, or one of the lists
  *    `asking`, `asked` and `ended`.
  * 2. It is in `live` until it ends, and goes to `ended` once: so each gets exactly one ACTION_END.
- * 3. Memory is taken only by dispatcher_new, dispatcher_submit and dispatcher_resize; dispatcher_submit
- *    reserves what the job may need later. Every other event succeeds whatever the state of memory.
+ * 3. Memory is taken only by dispatcher_new, dispatcher_submit, dispatcher_kill and dispatcher_resize;
+ *    dispatcher_submit reserves what the job may need later. Every other event succeeds whatever the state
+ *    of memory.
  * 4. Events record facts; what follows for workers is worked out in dispatcher_next, from the state then.
  */
 #include "dispatcher.h"
@@ -39,11 +43,13 @@ static struct job *job_of(struct heap_node *due)
 void dispatcher_enqueue(struct dispatcher *self, struct job *job)
 {
     self->start_failed = false;
+    job_begin_anew(job);
     job_queue_push(&self->queue, job);
 }
 
 void dispatcher_delay(struct dispatcher *self, struct job *job, double until, bool scheduled)
 {
+    job_begin_anew(job);
     job->state = JOB_DELAYED;
     job->rare->scheduled = scheduled;
     self->scheduled += scheduled;
@@ -102,6 +108,7 @@ int dispatcher_new(struct dispatcher **out, const struct dispatcher_options *opt
     id_map_init(&self->live);
     job_queue_init(&self->queue);
     heap_init(&self->delayed);
+    heap_init(&self->limits);
     *out = self;
     return 0;
 }
@@ -112,6 +119,7 @@ void dispatcher_destroy(struct dispatcher **self)
     if (!dispatcher)
         return;
     heap_release(&dispatcher->delayed);
+    heap_release(&dispatcher->limits);
     job_queue_release(&dispatcher->queue);
     id_map_release(&dispatcher->live);
     slab_release(&dispatcher->rares);
@@ -121,10 +129,9 @@ void dispatcher_destroy(struct dispatcher **self)
     *self = NULL;
 }
 
-/* Gives the job its rare part, with room among the delayed. */
-static int add_rare(struct dispatcher *self, struct job *job, const struct job_spec *spec)
+int dispatcher_add_rare(struct dispatcher *self, struct job *job, const struct job_spec *spec)
 {
-    if (heap_reserve(&self->delayed, self->rare_count + 1))
+    if (heap_reserve(&self->delayed, self->rare_count + 1) || heap_reserve(&self->limits, self->rare_count + 1))
         return TROUPE_ENOMEM;
     job->rare = slab_get(&self->rares);
     if (!job->rare)
@@ -143,8 +150,8 @@ static int new_job(struct dispatcher *self, const struct job_spec *spec, struct 
         return TROUPE_ENOMEM;
     *job = (struct job){.id = spec->id, .load = spec->load, .first = spec->first};
     int rc = 0;
-    if (spec->delay > 0 || spec->retry.retries || spec->every > 0)
-        rc = add_rare(self, job, spec);
+    if (spec->delay > 0 || spec->retry.retries || spec->every > 0 || spec->timeout > 0)
+        rc = dispatcher_add_rare(self, job, spec);
     if (!rc)
         rc = job_queue_admit(&self->queue, job, spec->priority);
     if (rc) {
@@ -234,6 +241,7 @@ void dispatcher_close(struct dispatcher *self, bool soon, double now)
     self->soon = true;
     dispatcher_cancel_pending(self, true, now);
     dispatcher_end_asked(self);
+    dispatcher_stop_handed(self);
     crew_want_all(&self->crew);
 }
 
@@ -251,8 +259,11 @@ double dispatcher_deadline(const struct dispatcher *self)
 {
     double at = crew_deadline(&self->crew);
     const struct heap_node *due = heap_top(&self->delayed);
+    const struct heap_node *limit = heap_top(&self->limits);
     if (due)
         at = fmin(at, due->key);
+    if (limit)
+        at = fmin(at, limit->key);
     const struct worker *driest = self->idle_timeout > 0 && self->crew.asked == 0 ? crew_driest(&self->crew) : NULL;
     if (driest)
         at = fmin(at, driest->since + self->idle_timeout);
@@ -264,9 +275,17 @@ enum job_state dispatcher_state(const struct dispatcher *self, uint64_t id)
     const struct job *job = id_map_find(&self->live, id);
     if (!job)
         return JOB_NONE;
+    if (job->stopping && (job->state == JOB_HANDED || job->state == JOB_PARKED))
+        return JOB_STOPPING;
     if (job->state == JOB_HANDED && crew_find(&self->crew, (int)job->worker)->jobs.head == job)
         return JOB_RUNNING;
     return job->state == JOB_PARKED ? JOB_RUNNING : job->state;
+}
+
+int dispatcher_worker_of(const struct dispatcher *self, uint64_t id)
+{
+    const struct job *job = id_map_find(&self->live, id);
+    return job && (job->state == JOB_HANDED || job->state == JOB_PARKED) ? (int)job->worker : 0;
 }
 
 void dispatcher_count(const struct dispatcher *self, struct dispatcher_counts *out)
@@ -283,6 +302,7 @@ void dispatcher_count(const struct dispatcher *self, struct dispatcher_counts *o
         .failed = self->ends[JOB_FAILED],
         .cancelled = self->ends[JOB_CANCELLED],
         .lost = self->ends[JOB_LOST],
+        .stopped = self->ends[JOB_STOPPED] + self->ends[JOB_KILLED] + self->ends[JOB_EXPIRED],
         .retried = self->retried,
     };
 }

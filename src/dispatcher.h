@@ -31,6 +31,9 @@ enum action_kind {
     ACTION_RUN,     /* hand job `id` with `load` to `worker` */
     ACTION_RECALL,  /* take back what `worker` was handed and has not begun: dispatcher_returned follows for
                        each, then dispatcher_recall_done, also when there was nothing to take back */
+    ACTION_HALT,    /* ask job `id` at `worker` to end: its run's timeout has passed */
+    ACTION_BREAK,   /* end job `id` at `worker`, running or waiting; comes again while it lives */
+    ACTION_ABANDON, /* job `id` at `worker` did not end: dispatcher_worker_down or dispatcher_forsake follows */
     ACTION_END,     /* job `id` has ended as `end`; `load` and, when a run ended it, `result` go back */
     ACTION_REPORT,  /* a turn of the repeating job `id` has ended as `end`; `result` goes back, the job goes on */
     ACTION_ASK,     /* shall job `id` run again, which ended as `end`? `result` stays lent: dispatcher_decide */
@@ -55,7 +58,7 @@ struct dispatcher_counts {
     size_t handed;   /* with a worker, begun or not, those that wait included */
     size_t workers;  /* starting, idle or busy */
     size_t idle;
-    uint64_t finished, failed, cancelled, lost, retried;
+    uint64_t finished, failed, cancelled, lost, stopped, retried;
 };
 
 int dispatcher_new(struct dispatcher **out, const struct dispatcher_options *options);
@@ -74,6 +77,14 @@ enum cancel_answer {
 };
 enum cancel_answer dispatcher_cancel(struct dispatcher *self, uint64_t id, double now);
 
+/* Asks it to end. CANCEL_HANDED: a worker has it and shall be told, unless it can be withdrawn; given back it is
+ * cancelled, run to its end it has been stopped. It is not tried again. */
+enum cancel_answer dispatcher_stop(struct dispatcher *self, uint64_t id, double now);
+
+/* The same, and what does not end within `grace` seconds is broken into, later given up. One of cancel_answer, or
+ * TROUPE_ENOMEM: then it was only asked to end. */
+int dispatcher_kill(struct dispatcher *self, uint64_t id, double grace, double now);
+
 /* Cancels what is queued, and with `delayed` what is delayed or scheduled. Without it, a repeating job that is queued only
  * misses its turn. */
 void dispatcher_cancel_pending(struct dispatcher *self, bool delayed, double now);
@@ -82,11 +93,14 @@ void dispatcher_cancel_pending(struct dispatcher *self, bool delayed, double now
  * run did. TROUPE_EINVAL for a job that nobody asked about, or that has ended meanwhile. */
 int dispatcher_decide(struct dispatcher *self, uint64_t id, bool again, void **dropped, double now);
 
-/* The worker ran it: `ran` seconds; ok or not; result is the caller's outcome, handed back in ACTION_END.
+/* A job with a timeout has begun: from now on its time runs. TROUPE_EINVAL for a job this worker does not have. */
+int dispatcher_begun(struct dispatcher *self, int worker, uint64_t id, double now);
+
+/* The worker ran it: `ran` seconds, as `how` says; result is the caller's outcome, handed back in ACTION_END.
  * A failed run with retries left is delayed or queued again instead: then the result comes back in
  * *dropped for the caller to free. TROUPE_EINVAL for a job this worker does not have (result stays the
  * caller's). */
-int dispatcher_done(struct dispatcher *self, int worker, uint64_t id, bool ok, double ran, void *result,
+int dispatcher_done(struct dispatcher *self, int worker, uint64_t id, enum job_run how, double ran, void *result,
                     void **dropped, double now);
 
 /* The worker has begun the job, which now waits for something: until it is done it takes nothing of the
@@ -96,6 +110,14 @@ int dispatcher_parked(struct dispatcher *self, int worker, uint64_t id, double n
 /* The worker gives the job back unbegun. It goes where it was in the queue, or ends when it was cancelled
  * meanwhile. TROUPE_EINVAL for a job this worker does not have. */
 int dispatcher_returned(struct dispatcher *self, int worker, uint64_t id, double now);
+
+/* The same, and the worker is busy for longer: nothing is handed to it in advance before it reports a job done or
+ * waiting. */
+int dispatcher_refused(struct dispatcher *self, int worker, uint64_t id, double now);
+
+/* The job does not end, but it is not what its worker is stuck in: it ends as killed or expired, whatever the worker may
+ * say of it later. TROUPE_EINVAL for a job that no worker has. */
+int dispatcher_forsake(struct dispatcher *self, uint64_t id, double now);
 
 /* ACTION_RECALL is answered: what could be taken back has been returned. Nothing is asked of the worker
  * again, and nothing handed to it in advance, before it reports a job done or has none. TROUPE_EINVAL: no
@@ -109,8 +131,8 @@ int dispatcher_withdraw(struct dispatcher *self, uint64_t id, double now);
 /* The worker is ready for jobs. */
 int dispatcher_worker_up(struct dispatcher *self, int worker, double now);
 
-/* The worker is gone: stopped as asked, lost (jobs it had begun are retried or end as JOB_LOST, unbegun
- * ones are queued again), or it never came up: then `failed` is true, and when no other worker is up
+/* The worker is gone: stopped as asked, lost or given up (jobs it had begun are retried or end as JOB_LOST, as killed or
+ * expired if they were to end; unbegun ones are queued again), or it never came up: then `failed` is true, and when no other worker is up
  * every pending job ends as JOB_FAILED. */
 int dispatcher_worker_down(struct dispatcher *self, int worker, bool failed, double now);
 
@@ -122,12 +144,12 @@ int dispatcher_resize(struct dispatcher *self, int workers, double now);
  * pause. */
 void dispatcher_pause(struct dispatcher *self, bool paused, double now);
 
-/* No more submits, and no more turns: repeating jobs end. With soon: what no worker has begun is cancelled, what fails is
- * not retried. Workers are stopped as they run dry; ACTION_DRAINED is the last action. May be called again to ask for
- * soon. */
+/* No more submits, and no more turns: repeating jobs end. With soon: what no worker has begun is cancelled, what runs
+ * counts as asked to end (the caller tells all workers), what fails is not retried. Workers are stopped as they run dry;
+ * ACTION_DRAINED is the last action. May be called again to ask for soon. */
 void dispatcher_close(struct dispatcher *self, bool soon, double now);
 
-/* Time has passed: delayed jobs due are queued, idle workers stopped. */
+/* Time has passed: delayed jobs due are queued, idle workers stopped, runs that are over their time broken into. */
 void dispatcher_tick(struct dispatcher *self, double now);
 
 /* When dispatcher_tick is next of use; negative: never. */
@@ -137,6 +159,9 @@ double dispatcher_deadline(const struct dispatcher *self);
 bool dispatcher_next(struct dispatcher *self, struct action *out);
 
 enum job_state dispatcher_state(const struct dispatcher *self, uint64_t id);
+
+/* The worker that has the job; 0: none. */
+int dispatcher_worker_of(const struct dispatcher *self, uint64_t id);
 void dispatcher_count(const struct dispatcher *self, struct dispatcher_counts *out);
 
 #endif

@@ -1,4 +1,4 @@
-/* dispatcher_inner.h - what dispatcher.c, dispatcher_worker.c, dispatcher_again.c (events in) and dispatcher_next.c
+/* dispatcher_inner.h - what dispatcher.c, dispatcher_worker.c, dispatcher_again.c, dispatcher_control.c (events in) and dispatcher_next.c
  * (actions out) share. */
 #ifndef DISPATCHER_INNER_H
 #define DISPATCHER_INNER_H
@@ -17,7 +17,8 @@ struct dispatcher {
     struct slab rares;
     struct id_map live;      /* jobs by id, until they end */
     struct job_queue queue;
-    struct heap delayed;     /* room for every job with a rare part */
+    struct heap delayed;     /* room for every job with a rare part, as in `limits` */
+    struct heap limits;      /* runs that have a timeout or were killed */
     size_t rare_count;
     size_t scheduled;        /* of the delayed */
     struct job_rare *repeating;              /* all repeating jobs */
@@ -35,7 +36,7 @@ struct dispatcher {
     bool drained;
     bool start_failed;       /* and none succeeded and no job was queued since: no other start while any
                                 worker is alive */
-    uint64_t ends[JOB_LOST + 1];
+    uint64_t ends[JOB_ENDS];
     uint64_t retried;
 };
 
@@ -55,6 +56,24 @@ void dispatcher_undelay(struct dispatcher *self, struct job *job);
 
 /* The job, in no place now, has ended. */
 void dispatcher_end(struct dispatcher *self, struct job *job, enum job_end how, void *result);
+
+/* Gives the job a rare part, with room in the heaps. 0 or TROUPE_ENOMEM. */
+int dispatcher_add_rare(struct dispatcher *self, struct job *job, const struct job_spec *spec);
+
+/* The job has begun: its timeout, if it has one, runs. */
+void dispatcher_start_clock(struct dispatcher *self, struct job *job);
+
+/* The job is at no worker any more: its run has no limit. */
+void dispatcher_drop_limit(struct dispatcher *self, struct job *job);
+
+/* What a run that has ended that way makes of its job. */
+enum job_end dispatcher_judge(const struct job *job, enum job_run how);
+
+/* All that workers have are asked to end. */
+void dispatcher_stop_handed(struct dispatcher *self);
+
+/* ACTION_HALT, ACTION_BREAK or ACTION_ABANDON when one is due. */
+bool dispatcher_next_limit(struct dispatcher *self, struct action *out);
 
 /* All queued jobs end that way. */
 void dispatcher_end_queued(struct dispatcher *self, enum job_end how);

@@ -1,7 +1,7 @@
 /* dispatcher_next.c - the actions: worked out from the state whenever the caller asks, so that a whole
  * batch of events is answered at once.
  *
- * The order is the policy: outcomes leave first; workers too many, and those that have run enough, are stopped; each idle worker gets a
+ * The order is the policy: outcomes leave first; runs over their time are ended; workers too many, and those that have run enough, are stopped; each idle worker gets a
  * job, the warmest first; what still waits may start workers; only then jobs are handed in advance. What
  * was handed in advance is taken back when its worker is stuck in a long job, and when another worker is
  * idle with nothing left to hand out.
@@ -134,6 +134,7 @@ static bool next_drained(struct dispatcher *self, struct action *out)
 bool dispatcher_next(struct dispatcher *self, struct action *out)
 {
     return dispatcher_next_report(self, out) || dispatcher_next_ask(self, out) || next_end(self, out) ||
+           dispatcher_next_limit(self, out) ||
            next_excess(self, out) || next_spent(self, out) || next_run(self, out) || next_recall(self, out) ||
            next_stop(self, out) || next_drained(self, out);
 }

@@ -11,6 +11,7 @@
 static void leave_hand(struct dispatcher *self, struct worker *worker, struct job *job)
 {
     crew_take(&self->crew, worker, job, self->now);
+    dispatcher_drop_limit(self, job);
     self->handed--;
 }
 
@@ -18,22 +19,36 @@ static void leave_hand(struct dispatcher *self, struct worker *worker, struct jo
 static void leave_hand_whole(struct dispatcher *self, struct worker *worker, struct job *job)
 {
     crew_take_back(&self->crew, worker, job, self->now);
+    dispatcher_drop_limit(self, job);
     self->handed--;
 }
 
 /* Its worker had not begun it; it has left the hand. */
 static void put_back(struct dispatcher *self, struct job *job)
 {
-    if (job->cancelled || self->soon || (self->closing && job_repeats(job)))
+    if (job->cancelled || self->soon || (self->closing && job_repeats(job))) {
         dispatcher_end(self, job, JOB_CANCELLED, NULL);
-    else
-        job_queue_restore(&self->queue, job);
+        return;
+    }
+    job_begin_anew(job);
+    job_queue_restore(&self->queue, job);
 }
 
 static void leave_parked(struct dispatcher *self, struct worker *worker, struct job *job)
 {
     crew_unpark(&self->crew, worker, job, self->now);
+    dispatcher_drop_limit(self, job);
     self->handed--;
+}
+
+/* The job is taken from the worker that has it. */
+static void leave_worker(struct dispatcher *self, struct job *job)
+{
+    struct worker *worker = crew_find(&self->crew, (int)job->worker);
+    if (job->state == JOB_HANDED)
+        leave_hand(self, worker, job);
+    else
+        leave_parked(self, worker, job);
 }
 
 /* The job that waits at the worker; NULL when it has no such job. */
@@ -53,7 +68,18 @@ static struct job *find_handed(struct dispatcher *self, const struct worker *wor
     return job && job->state == JOB_HANDED && job->worker == (uint32_t)worker->number ? job : NULL;
 }
 
-int dispatcher_done(struct dispatcher *self, int worker, uint64_t id, bool ok, double ran, void *result,
+int dispatcher_begun(struct dispatcher *self, int worker, uint64_t id, double now)
+{
+    dispatcher_advance(self, now);
+    struct worker *found = crew_find(&self->crew, worker);
+    struct job *job = found ? find_handed(self, found, id) : NULL;
+    if (!job)
+        return TROUPE_EINVAL;
+    dispatcher_start_clock(self, job);
+    return 0;
+}
+
+int dispatcher_done(struct dispatcher *self, int worker, uint64_t id, enum job_run how, double ran, void *result,
                     void **dropped, double now)
 {
     dispatcher_advance(self, now);
@@ -70,10 +96,10 @@ int dispatcher_done(struct dispatcher *self, int worker, uint64_t id, bool ok, d
         leave_parked(self, found, job); /* how long it waited says nothing about the next */
     }
     job_count_attempt(job);
-    if (ok)
-        dispatcher_conclude(self, job, JOB_FINISHED, result);
-    else if (!dispatcher_try_again(self, job, JOB_FAILED, result, dropped))
-        dispatcher_conclude(self, job, JOB_FAILED, result);
+    enum job_end end = dispatcher_judge(job, how);
+    bool good = end == JOB_FINISHED || end == JOB_STOPPED;
+    if (good || !dispatcher_try_again(self, job, end, result, dropped))
+        dispatcher_conclude(self, job, end, result);
     return 0;
 }
 
@@ -97,6 +123,26 @@ int dispatcher_returned(struct dispatcher *self, int worker, uint64_t id, double
         return TROUPE_EINVAL;
     leave_hand_whole(self, found, job);
     put_back(self, job);
+    return 0;
+}
+
+int dispatcher_refused(struct dispatcher *self, int worker, uint64_t id, double now)
+{
+    int rc = dispatcher_returned(self, worker, id, now);
+    if (rc == 0)
+        crew_refuse(&self->crew, crew_find(&self->crew, worker));
+    return rc;
+}
+
+int dispatcher_forsake(struct dispatcher *self, uint64_t id, double now)
+{
+    dispatcher_advance(self, now);
+    struct job *job = id_map_find(&self->live, id);
+    if (!job || (job->state != JOB_HANDED && job->state != JOB_PARKED))
+        return TROUPE_EINVAL;
+    leave_worker(self, job);
+    job_count_attempt(job);
+    dispatcher_end(self, job, dispatcher_judge(job, RUN_KILLED), NULL);
     return 0;
 }
 
@@ -135,10 +181,13 @@ int dispatcher_worker_up(struct dispatcher *self, int worker, double now)
 /* The job had begun when its worker was lost; it has left the worker. */
 static void lose(struct dispatcher *self, struct job *job)
 {
+    const struct job_rare *rare = job->rare;
+    bool to_end = rare && (rare->killed || rare->overdue);
+    enum job_end end = to_end ? dispatcher_judge(job, RUN_KILLED) : JOB_LOST;
     void *dropped;
     job_count_attempt(job);
-    if (!dispatcher_try_again(self, job, JOB_LOST, NULL, &dropped))
-        dispatcher_conclude(self, job, JOB_LOST, NULL);
+    if (!dispatcher_try_again(self, job, end, NULL, &dropped))
+        dispatcher_conclude(self, job, end, NULL);
 }
 
 /* Takes the hand of a lost worker apart, the last job first, so that each goes back in front of the one

@@ -12,6 +12,7 @@ void job_rare_init(struct job_rare *self, struct job *job, const struct job_spec
         .job = job,
         .retry = spec->retry,
         .wait = spec->retry.base,
+        .timeout = spec->timeout,
         .every = spec->every > 0 ? spec->every : 0,
         .start = now + (spec->delay > 0 ? spec->delay : 0),
     };

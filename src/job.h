@@ -25,11 +25,24 @@ struct job_spec {
     bool scheduled;   /* its delay leads to a moment that was named: it counts as scheduled */
     double every;     /* it runs again and again, so many seconds apart, the first time after its delay; 0: once */
     struct job_retry retry;
+    double timeout;   /* most seconds of one run; then it is killed. 0: none */
 };
 
-enum job_state { JOB_NONE, JOB_DELAYED, JOB_QUEUED, JOB_HANDED, JOB_RUNNING, JOB_PARKED, JOB_ASKED };
+enum job_state { JOB_NONE, JOB_DELAYED, JOB_QUEUED, JOB_HANDED, JOB_RUNNING, JOB_PARKED, JOB_ASKED, JOB_STOPPING };
+
+/* What a worker says of a run. */
+enum job_run { RUN_FAILED, RUN_FINE, RUN_KILLED };
 
 /* How a job came to its end. */
-enum job_end { JOB_FINISHED, JOB_FAILED, JOB_CANCELLED, JOB_LOST };
+enum job_end {
+    JOB_FINISHED,
+    JOB_FAILED,
+    JOB_CANCELLED, /* it never ran */
+    JOB_LOST,      /* its worker went away */
+    JOB_STOPPED,   /* asked to end, it returned */
+    JOB_KILLED,    /* asked to end, it was broken into or given up */
+    JOB_EXPIRED,   /* its timeout passed */
+    JOB_ENDS
+};
 
 #endif

@@ -7,14 +7,23 @@
 #include "heap.h"
 #include "job.h"
 
-/* What only a job with a delay, retries or further turns has. */
+/* What is next for a run that has a timeout or was killed: see dispatcher_control.c. */
+enum job_limit { LIMIT_NONE, LIMIT_RUN, LIMIT_GRACE, LIMIT_BREAK };
+
+/* What only a job with a delay, retries, further turns or a timeout has, and one that was killed. */
 struct job_rare {
     struct heap_node due; /* first: it leads back here */
+    struct heap_node limit; /* of its run, by `phase` */
     struct job *job;
+    double timeout;       /* seconds; 0: none */
     struct job_retry retry;
     double wait;          /* seconds before the next retry */
     int attempts;         /* runs begun so far, of its turn */
     bool scheduled;       /* delayed: until a moment that was named, or its turn */
+    bool overdue;         /* the run's timeout has passed */
+    bool killed;
+    uint8_t phase;        /* enum job_limit */
+    int breaks;           /* how often the run was broken into */
     double every;         /* seconds from turn to turn; 0: it has one only */
     double start;         /* when its first turn was due */
     double turn;          /* its turn now, from 0 */
@@ -43,6 +52,7 @@ struct job {
     bool first;       /* queued in front */
     uint8_t ran : 1;  /* a plain job: its one run began */
     uint8_t cancelled : 1;
+    uint8_t stopping : 1; /* its run was asked to end */
 };
 
 struct job_list {
@@ -78,7 +88,7 @@ static inline void job_list_remove(struct job_list *self, struct job *job)
         self->tail = job->prev;
 }
 
-/* Takes over what the spec says of retries and turns. */
+/* Takes over what the spec says of retries, turns and time. */
 void job_rare_init(struct job_rare *self, struct job *job, const struct job_spec *spec, double now);
 
 /* Counts a run that has begun; job_attempts tells how many there were. */
@@ -87,6 +97,14 @@ static inline void job_count_attempt(struct job *self)
     if (self->rare)
         self->rare->attempts++;
     self->ran = 1;
+}
+
+/* Nobody has asked its next run to end. */
+static inline void job_begin_anew(struct job *self)
+{
+    self->stopping = 0;
+    if (self->rare)
+        self->rare->overdue = false;
 }
 
 static inline int job_attempts(const struct job *self)

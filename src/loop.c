@@ -43,7 +43,7 @@ struct loop {
     int epoll;
     struct watch *watches;
     bool telling; /* inside tell_ready */
-    bool blocked; /* inside loop_listen */
+    bool blocked; /* inside loop_listen or loop_glance */
     int outer, letters, timer;
 };
 
@@ -197,6 +197,16 @@ int loop_listen(struct loop *self, double deadline)
         return 0;
     double timeout = until(deadline, -1);
     return timeout == 0 ? TROUPE_ETIMEDOUT : ear_wait(self->ear, timeout, true, -1);
+}
+
+void loop_glance(struct loop *self)
+{
+    if (!mailbox_has_letters(ear_mailbox(self->ear)))
+        return;
+    bool outer = self->blocked;
+    self->blocked = true;
+    take_letters(self);
+    self->blocked = outer;
 }
 
 static struct watch *find_watch(const struct loop *self, int descriptor)

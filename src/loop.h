@@ -31,7 +31,10 @@ int loop_turn(struct loop *self, double deadline, bool eager);
 /* Waits for letters alone, where no task can run: the vm is blocked. Results as above. */
 int loop_listen(struct loop *self, double deadline);
 
-/* True inside loop_listen: letters that would run code must wait. */
+/* Handles the letters that are here, as loop_listen does, and does not wait. Costs a look at the bell when there is none. */
+void loop_glance(struct loop *self);
+
+/* True inside the two: letters that would run code must wait. */
 bool loop_is_blocked(const struct loop *self);
 
 /* Told of a ready descriptor; `events` has POLLIN and POLLOUT bits. */

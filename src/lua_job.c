@@ -1,6 +1,6 @@
 /* lua_job.c - a job as its owner holds it: a future that becomes results or an error.
  *
- *     pending --RESULT--> finished | failed | cancelled | lost
+ *     pending --RESULT--> finished | stopped | failed | cancelled | lost | killed
  *        `------------- detach --> detached
  *
  * Invariants:
@@ -20,7 +20,7 @@
 #include "troupe.h"
 #include "value.h"
 
-enum job_status { PENDING, FINISHED, FAILED, CANCELLED, LOST, DETACHED };
+enum job_status { PENDING, FINISHED, STOPPED, FAILED, CANCELLED, LOST, KILLED, DETACHED };
 enum held { HELD_NIL, HELD_BOOLEAN, HELD_INTEGER, HELD_FLOAT, HELD_ONE, HELD_MANY };
 
 struct lua_job {
@@ -49,6 +49,12 @@ void lua_job_push_pending(lua_State *L)
     lua_newtable(L);
     lua_pushvalue(L, -1);
     lua_rawsetp(L, LUA_REGISTRYINDEX, &pending_key);
+}
+
+/* It returned, though perhaps because it was asked to end. */
+static bool has_results(const struct lua_job *self)
+{
+    return self->status == FINISHED || self->status == STOPPED;
 }
 
 static void anchor(lua_State *L, const struct future *f, int pending, bool hold)
@@ -100,7 +106,7 @@ static int hold_values(lua_State *L)
     int count;
     if (value_decode(L, message_body(letter), message_body_size(letter), &mode, &count))
         lua_error(L);
-    bool one = count == 1 && self->status == FINISHED;
+    bool one = count == 1 && has_results(self);
     self->held = one ? HELD_ONE : HELD_MANY;
     if (!one) {
         lua_createtable(L, count, 1);
@@ -120,6 +126,8 @@ static uint8_t status_of(unsigned flags)
         return CANCELLED;
     if (flags & FLAG_LOST)
         return LOST;
+    if (flags & FLAG_STOPPED)
+        return flags & FLAG_ERROR ? KILLED : STOPPED;
     return flags & FLAG_ERROR ? FAILED : FINISHED;
 }
 
@@ -134,7 +142,7 @@ static bool resolve(struct future *future, struct message **letter, void *contex
     lua_checkstack(L, 8);
     lua_job_push_pending(L);
     lua_rawgeti(L, -1, (lua_Integer)future->slot + 1);
-    if (self->status != FINISHED || size == 0 || !hold_scalar(self, message_body(*letter), size)) {
+    if (!has_results(self) || size == 0 || !hold_scalar(self, message_body(*letter), size)) {
         lua_pushcfunction(L, hold_values);
         lua_pushvalue(L, -2);
         lua_pushlightuserdata(L, *letter);
@@ -223,8 +231,8 @@ static int finish_join(lua_State *L, struct lua_job *self)
         lua_pushliteral(L, "timeout");
         return 2;
     }
-    lua_pushboolean(L, self->status == FINISHED);
-    if (self->status == FINISHED)
+    lua_pushboolean(L, has_results(self));
+    if (has_results(self))
         return 1 + push_results(L, self);
     push_error(L, self);
     lua_pop(L, 1);
@@ -243,7 +251,7 @@ static int finish_await(lua_State *L, struct lua_job *self)
         lua_pushliteral(L, "timeout");
         return 2;
     }
-    if (self->status == FINISHED)
+    if (has_results(self))
         return push_results(L, self);
     push_error(L, self);
     bool trace = lua_type(L, -2) == LUA_TSTRING && lua_rawlen(L, -1) > 0;
@@ -289,21 +297,46 @@ static struct header about(const struct lua_job *self, enum message_kind kind)
     return (struct header){.kind = (uint8_t)kind, .pool = self->pool, .id = self->future.id};
 }
 
-static int job_cancel(lua_State *L)
+/* Asks the node about a pending job; false for any other. */
+static int ask(lua_State *L, const struct lua_job *self, const struct header *question)
 {
-    struct lua_job *self = check(L);
-    struct header question = about(self, MAIL_CANCEL);
     if (self->status == PENDING)
-        return lua_loop_ask(L, &question, -1);
+        return lua_loop_ask(L, question, -1);
     lua_pushboolean(L, 0);
     return 1;
+}
+
+static int job_cancel(lua_State *L)
+{
+    const struct lua_job *self = check(L);
+    const struct header question = about(self, MAIL_CANCEL);
+    return ask(L, self, &question);
+}
+
+static int job_stop(lua_State *L)
+{
+    const struct lua_job *self = check(L);
+    const struct header question = about(self, MAIL_HALT);
+    return ask(L, self, &question);
+}
+
+/* (job [, grace]) -> true if it was live */
+static int job_kill(lua_State *L)
+{
+    const struct lua_job *self = check(L);
+    lua_Number grace = luaL_optnumber(L, 2, 1);
+    luaL_argcheck(L, grace >= 0, 2, "seconds of at least 0 expected");
+    struct header question = about(self, MAIL_KILL);
+    question.u.seconds = grace < 1e9 ? grace : 1e9;
+    return ask(L, self, &question);
 }
 
 /* The word for what the job is: known here once it has ended, else the node's answer, on top. */
 static int finish_status(lua_State *L, int status, lua_KContext context)
 {
     static const char *const words[] = {
-        [FINISHED] = "finished", [FAILED] = "failed", [CANCELLED] = "cancelled", [LOST] = "failed", [DETACHED] = "detached"};
+        [FINISHED] = "finished", [STOPPED] = "stopped", [FAILED] = "failed", [CANCELLED] = "cancelled", [LOST] = "failed",
+        [KILLED] = "stopped", [DETACHED] = "detached"};
     const struct lua_job *self = lua_touserdata(L, 1);
     (void)status;
     (void)context;
@@ -357,7 +390,7 @@ static int finish_info(lua_State *L, int status, lua_KContext context)
     lua_setfield(L, -2, "status");
     lua_pushinteger(L, (lua_Integer)self->future.id);
     lua_setfield(L, -2, "id");
-    if (self->status == FINISHED || self->status == FAILED) {
+    if (has_results(self) || self->status == FAILED) {
         lua_pushnumber(L, self->seconds);
         lua_setfield(L, -2, "seconds");
     }
@@ -410,7 +443,8 @@ static int job_tostring(lua_State *L)
 
 void lua_job_push_class(lua_State *L)
 {
-    static const luaL_Reg methods[] = {{"await", job_await}, {"join", job_join}, {"cancel", job_cancel}, {"status", job_status},
+    static const luaL_Reg methods[] = {{"await", job_await}, {"join", job_join}, {"cancel", job_cancel},
+                                       {"stop", job_stop}, {"kill", job_kill}, {"status", job_status},
                                        {"detach", job_detach}, {"info", job_info}, {"_seen", job_seen}, {"_tell", job_tell}, {"_id", job_id},
                                        {"__tostring", job_tostring}, {NULL, NULL}};
     if (lua_rawgetp(L, LUA_REGISTRYINDEX, &class_key) == LUA_TTABLE)

@@ -237,7 +237,8 @@ static struct job_order check_order(lua_State *L)
                               .backoff = number_field(L, "base", 0),
                               .factor = number_field(L, "factor", 0),
                               .max = number_field(L, "max", 0),
-                              .first = boolean_field(L, "first")};
+                              .first = boolean_field(L, "first"),
+                              .timeout = number_field(L, "timeout", 0)};
 }
 
 /* (pool, checked options, function, ...) -> job, or nothing with discard */

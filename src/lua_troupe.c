@@ -3,6 +3,7 @@
 
 #include <lauxlib.h>
 
+#include "lua_inside.h"
 #include "lua_items.h"
 #include "lua_limit.h"
 #include "lua_log.h"
@@ -78,6 +79,7 @@ int troupe_open_troupe(lua_State *L)
     lua_pushcfunction(L, lua_log_open);
     lua_setfield(L, -2, log_core_name);
     lua_value_open(L);
+    lua_inside_open(L);
     lua_pushcfunction(L, cores);
     lua_setfield(L, -2, "cores");
     lua_pushcfunction(L, lua_stdio_now);

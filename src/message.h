@@ -26,25 +26,31 @@ enum message_kind {
     MAIL_STATS,  /* client -> node: ANSWER the counts of pool `pool` as a map */
     MAIL_RESIZE, /* client -> node: `number` workers from now on */
     MAIL_ANSWER, /* node -> client: to the question `id` */
-    MAIL_KILL,   /* node -> worker: end the jobs that wait */
+    MAIL_KILL,   /* client -> node: end job `id`, by force after `seconds`. node -> worker: end it where it waits; id 0: all */
     MAIL_STOP,   /* node -> worker: end after the job at hand */
     MAIL_UP,     /* worker -> node: ready for jobs */
     MAIL_DOWN,   /* worker -> node: the last letter; FLAG_ERROR: it never came up, body is the error */
     MAIL_NOTIFY, /* vm -> vm: task `to` may be waiting for the event; body: event, values */
-    MAIL_LEAVE   /* client -> node: this vm is closing; its pools close soon, its outcomes are dropped */
+    MAIL_LEAVE,  /* client -> node: this vm is closing; its pools close soon, its outcomes are dropped */
+    MAIL_HALT,   /* client -> node: ask job `id` to end; ANSWER true or false. node -> worker: it shall; id 0: all */
+    MAIL_BEGUN,  /* worker -> node: job `id`, which has a timeout, begins */
+    MAIL_REFUSE  /* worker -> node: a RUN given back unbegun; the worker is in a long one */
 };
 
 enum message_flag {
     FLAG_ERROR = 1,   /* the outcome is an error */
     FLAG_CODE = 2,    /* the function is the bytecode named `code`; the body holds only arguments */
     FLAG_BATCH = 4,   /* the body is a function, then one argument a call: many calls in one letter */
-    FLAG_ORDER = 8,   /* struct job_order at the end of the body */
+    FLAG_ORDER = 8,   /* SUBMIT: struct job_order at the end of the body */
+    FLAG_TIMED = 8,   /* RUN: the job has a timeout, BEGUN shall be told */
     FLAG_DISCARD = 16, /* nobody will ask for the outcome */
     FLAG_SOON = 32,    /* MAIL_CLOSE: cancel what is pending */
     FLAG_STRICT = 32,  /* a batch: the first call that raises fails the whole, so that it can be tried again */
     FLAG_CANCELLED = 64, /* the outcome: it never ran */
+    FLAG_KILLED = 64,    /* DONE: the run was broken into, or ended where it waited */
     FLAG_LOST = 128,     /* the outcome: its worker went away */
-    FLAG_MORE = 256      /* the outcome of one turn: the job goes on */
+    FLAG_MORE = 256,     /* the outcome of one turn: the job goes on */
+    FLAG_STOPPED = 512   /* the outcome: the job was asked to end. With ERROR: it was made to */
 };
 
 struct header {

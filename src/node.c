@@ -101,7 +101,9 @@ static void return_to_sender(struct node *self, struct message **letter)
 {
     struct header *h = message_header(*letter);
     bool job = h->kind == MAIL_SUBMIT, closing = h->kind == MAIL_CLOSE, discarded = h->flags & FLAG_DISCARD;
-    if (h->kind == MAIL_DONE || h->kind == MAIL_PARKED || h->kind == MAIL_DOWN || h->kind == MAIL_UP || discarded)
+    bool from_worker = h->kind == MAIL_DONE || h->kind == MAIL_PARKED || h->kind == MAIL_BEGUN || h->kind == MAIL_REFUSE ||
+                       h->kind == MAIL_DOWN || h->kind == MAIL_UP;
+    if (from_worker || discarded)
         return;
     h->kind = job ? MAIL_RESULT : MAIL_ANSWER;
     h->flags = job ? FLAG_ERROR : 0;

@@ -23,6 +23,7 @@ struct job_order {
     double backoff, factor, max;
     int32_t first; /* 0 or 1 */
     int32_t reserved;
+    double timeout; /* seconds of one run; 0: none */
 };
 
 #endif

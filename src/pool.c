@@ -35,6 +35,7 @@ static void close_pool(struct pool *self, struct message **letter, double now)
 void pool_close_soon(struct pool *self, double grace, double now)
 {
     dispatcher_close(self->dispatcher, true, now);
+    pool_halt_all(self);
     if (self->break_at == 0 || now + grace < self->break_at)
         self->break_at = now + grace;
 }
@@ -48,17 +49,29 @@ void pool_handle(struct pool *self, struct message **letter, double now)
     case MAIL_DONE:
         pool_job_done(self, letter, now);
         break;
+    case MAIL_BEGUN:
+        dispatcher_begun(self->dispatcher, pool_worker_of(self, *letter), message_header(*letter)->id, now);
+        break;
     case MAIL_PARKED:
-        dispatcher_parked(self->dispatcher, (int)message_header(*letter)->worker, message_header(*letter)->id, now);
+        dispatcher_parked(self->dispatcher, pool_worker_of(self, *letter), message_header(*letter)->id, now);
+        break;
+    case MAIL_REFUSE:
+        pool_refused(self, letter, now);
         break;
     case MAIL_UP:
-        dispatcher_worker_up(self->dispatcher, (int)message_header(*letter)->worker, now);
+        dispatcher_worker_up(self->dispatcher, pool_worker_of(self, *letter), now);
         break;
     case MAIL_DOWN:
         pool_worker_down(self, letter, now);
         break;
     case MAIL_CANCEL:
         pool_cancel(self, letter, now);
+        break;
+    case MAIL_HALT:
+        pool_halt(self, letter, now);
+        break;
+    case MAIL_KILL:
+        pool_kill(self, letter, now);
         break;
     case MAIL_STATUS:
         pool_answer_status(self, letter);
@@ -91,6 +104,15 @@ static void act(struct pool *self, const struct action *a, double now)
         break;
     case ACTION_RECALL:
         pool_recall(self, a->worker, now);
+        break;
+    case ACTION_HALT:
+        pool_halt_job(self, a);
+        break;
+    case ACTION_BREAK:
+        pool_break_job(self, a);
+        break;
+    case ACTION_ABANDON:
+        pool_abandon_job(self, a, now);
         break;
     case ACTION_END:
         pool_end_job(self, a, now);

@@ -10,7 +10,9 @@ void pool_report(struct pool *self, const struct action *a)
         message_destroy(&m);
         return;
     }
-    if (!m && (m = message_new(MAIL_RESULT)))
+    if (m)
+        pool_finish_outcome(self, m, a->end);
+    else if ((m = message_new(MAIL_RESULT)))
         pool_write_outcome(self, m, a->end, false);
     if (!m)
         return; /* no memory for one turn's report: the next may be told */

@@ -23,6 +23,13 @@ void pool_answer_boolean(struct pool *self, struct message **letter, bool v)
     answer(self, letter);
 }
 
+void pool_answer_nil(struct pool *self, struct message **letter)
+{
+    message_clear_body(*letter);
+    pack_nil(&(*letter)->bytes);
+    answer(self, letter);
+}
+
 void pool_write_error(struct message *letter, const char *text)
 {
     message_clear_body(letter);
@@ -35,8 +42,11 @@ void pool_answer_status(struct pool *self, struct message **letter)
 {
     static const char *const words[] = {
         [JOB_NONE] = "unknown", [JOB_DELAYED] = "delayed", [JOB_QUEUED] = "queued",
-        [JOB_HANDED] = "queued", [JOB_RUNNING] = "running"};
-    enum job_state s = dispatcher_state(self->dispatcher, message_header(*letter)->id);
+        [JOB_HANDED] = "queued", [JOB_RUNNING] = "running", [JOB_STOPPING] = "stopping"};
+    uint64_t id = message_header(*letter)->id;
+    enum job_state s = dispatcher_state(self->dispatcher, id);
+    if (s == JOB_RUNNING && !pool_has_begun(self, id))
+        s = JOB_HANDED;
     message_clear_body(*letter);
     pack_string(&(*letter)->bytes, words[s]);
     answer(self, letter);
@@ -52,7 +62,7 @@ void pool_answer_stats(struct pool *self, struct message **letter)
         uint64_t count;
     } rows[] = {{"alive", n.workers}, {"busy", n.workers - n.idle}, {"pending", n.pending}, {"delayed", n.delayed},
                 {"handed", n.handed}, {"done", n.finished}, {"failed", n.failed}, {"cancelled", n.cancelled},
-                {"lost", n.lost}, {"retried", n.retried}};
+                {"lost", n.lost}, {"retried", n.retried}, {"stopped", n.stopped}};
     message_clear_body(*letter);
     int count = (int)(sizeof rows / sizeof *rows), rc = pack_map(out, count);
     for (int i = 0; i < count && rc == 0; i++) {

@@ -13,6 +13,19 @@ struct hand *pool_hand(struct pool *self, int worker)
     return worker >= 1 && worker <= self->hand_count ? &self->hands[worker - 1] : NULL;
 }
 
+uint32_t pool_tag(const struct pool *self, int worker)
+{
+    return (uint32_t)worker | (uint32_t)self->hands[worker - 1].generation << 16;
+}
+
+int pool_worker_of(const struct pool *self, const struct message *letter)
+{
+    uint32_t tag = message_header(letter)->worker;
+    int worker = (int)(tag & 0xffff);
+    bool known = worker >= 1 && worker <= self->hand_count && self->hands[worker - 1].worker;
+    return known && pool_tag(self, worker) == tag ? worker : 0;
+}
+
 static void hand_leave(struct hand *hand)
 {
     codes_sent_release(&hand->sent);
@@ -60,7 +73,9 @@ void pool_start_worker(struct pool *self, int worker, double now)
     }
     struct hand *hand = &self->hands[worker - 1];
     hand->stop = message_new(MAIL_STOP);
+    hand->generation++;
     self->worker.number = (uint32_t)worker;
+    self->worker.tag = pool_tag(self, worker);
     int rc = hand->stop ? worker_start(&hand->worker, &self->worker, self->house.mailbox) : TROUPE_ENOMEM;
     if (rc) {
         hand_leave(hand);
@@ -77,12 +92,11 @@ void pool_stop_worker(struct pool *self, int worker)
 
 void pool_worker_down(struct pool *self, struct message **letter, double now)
 {
-    struct header *h = message_header(*letter);
-    int worker = (int)h->worker;
-    bool failed = h->flags & FLAG_ERROR;
-    struct hand *hand = pool_hand(self, worker);
-    if (!hand || !hand->worker)
+    int worker = pool_worker_of(self, *letter);
+    bool failed = message_header(*letter)->flags & FLAG_ERROR;
+    if (!worker)
         return;
+    struct hand *hand = pool_hand(self, worker);
     worker_join(&hand->worker, -1);
     hand_leave(hand);
     if (failed)
@@ -123,15 +137,20 @@ void pool_interrupt_workers(struct pool *self)
     }
 }
 
+void pool_abandon_worker(struct pool *self, int worker, double now)
+{
+    struct hand *hand = pool_hand(self, worker);
+    log_say(RECORD_WARNING, "worker %d of pool %s does not end: it is left to itself", worker, self->worker.name);
+    worker_abandon(&hand->worker);
+    hand_leave(hand);
+    dispatcher_worker_down(self->dispatcher, worker, false, now);
+}
+
 void pool_abandon_workers(struct pool *self, double now)
 {
-    for (int i = 0; i < self->hand_count; i++) {
-        if (!self->hands[i].worker)
-            continue;
-        log_say(RECORD_WARNING, "worker %d of pool %s does not end: it is left to itself", i + 1, self->worker.name);
-        worker_abandon(&self->hands[i].worker);
-        hand_leave(&self->hands[i]);
-        dispatcher_worker_down(self->dispatcher, i + 1, false, now);
+    for (int i = 1; i <= self->hand_count; i++) {
+        if (self->hands[i - 1].worker)
+            pool_abandon_worker(self, i, now);
     }
 }
 

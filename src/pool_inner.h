@@ -1,5 +1,6 @@
-/* pool_inner.h - what the parts of a pool share: pool.c its life, pool_jobs.c its jobs, pool_again.c those that run more than once, pool_hands.c its workers,
- * pool_answers.c its letters to clients. For the node's thread.
+/* pool_inner.h - what the parts of a pool share: pool.c its life, pool_jobs.c its jobs, pool_again.c those that run more
+ * than once, pool_control.c those that shall end, pool_hands.c its workers, pool_answers.c its letters to clients. For the
+ * node's thread.
  *
  * A job is known to the dispatcher by its id, and here by a ticket: who gets the outcome, and the letter while no
  * worker has it. A letter goes to the worker and comes back as the outcome; only a job that may run again leaves
@@ -10,7 +11,9 @@
  *  2. ticket->letter is NULL exactly while a worker has the letter and the job cannot run again;
  *  3. hands[n - 1] is worker n of the dispatcher, from ACTION_START until dispatcher_worker_down;
  *  4. the way to a worker is open while it is a hand: what is posted to it arrives, or its MAIL_DOWN is on the way;
- *  5. an outcome for which there is no memory waits in `owed`, and is tried again.
+ *  5. workers are known in letters by a tag, their number and which one of that number it is: what one that was given
+ *     up says later is not mistaken for its successor's word;
+ *  6. an outcome for which there is no memory waits in `owed`, and is tried again.
  */
 #ifndef POOL_INNER_H
 #define POOL_INNER_H
@@ -37,6 +40,7 @@ struct hand {
     struct worker *worker; /* NULL: no such worker now */
     struct message *stop; /* kept ready: asking it to end must not need memory */
     struct codes_sent sent;
+    uint16_t generation;  /* workers there were of this number */
 };
 
 struct pool {
@@ -69,10 +73,24 @@ void pool_answer_stats(struct pool *self, struct message **letter);
 /* The letter's body becomes an error of at most 255 bytes. */
 void pool_write_error(struct message *letter, const char *text);
 
+void pool_answer_nil(struct pool *self, struct message **letter);
+
 /* Letters about jobs. */
 void pool_submit(struct pool *self, struct message **letter, double now);
 void pool_job_done(struct pool *self, struct message **letter, double now);
 void pool_cancel(struct pool *self, struct message **letter, double now);
+void pool_halt(struct pool *self, struct message **letter, double now);
+void pool_kill(struct pool *self, struct message **letter, double now);
+void pool_refused(struct pool *self, struct message **letter, double now);
+
+/* True when its worker has taken the job's letter out of the tray. */
+bool pool_has_begun(struct pool *self, uint64_t id);
+
+/* Takes the job's letter out of its worker's tray. True when it was still there. */
+bool pool_take_back(struct pool *self, uint64_t id);
+
+/* A letter that no worker has begun goes back to its ticket. */
+void pool_keep_letter(struct message **letter);
 
 /* Actions about jobs. */
 void pool_hand_out(struct pool *self, const struct action *a, double now);
@@ -85,13 +103,28 @@ void pool_post_outcome(struct pool *self, const struct ticket *t, struct message
 /* The outcome of a job that no run has ended; starved: for want of memory. */
 void pool_write_outcome(struct pool *self, struct message *letter, enum job_end end, bool starved);
 
+/* What a worker made of the letter becomes the outcome that the dispatcher decided on. */
+void pool_finish_outcome(struct pool *self, struct message *result, enum job_end end);
+
 /* Actions about jobs that run more than once. */
 void pool_report(struct pool *self, const struct action *a);
 void pool_ask(struct pool *self, const struct action *a, double now);
 void pool_pay_owed(struct pool *self, double now);
+void pool_halt_job(struct pool *self, const struct action *a);
+void pool_break_job(struct pool *self, const struct action *a);
+void pool_abandon_job(struct pool *self, const struct action *a, double now);
+
+/* All that run are asked to end. */
+void pool_halt_all(struct pool *self);
 
 /* The worker of that number, NULL when there is none. */
 struct hand *pool_hand(struct pool *self, int worker);
+
+/* The number of the worker that the letter is from; 0: it is no worker of this pool any more. */
+int pool_worker_of(const struct pool *self, const struct message *letter);
+
+/* What the letters of the worker's jobs call it. */
+uint32_t pool_tag(const struct pool *self, int worker);
 
 /* Workers start, are asked to stop, and are gone. */
 void pool_start_worker(struct pool *self, int worker, double now);
@@ -104,6 +137,7 @@ void pool_send_code(struct pool *self, struct hand *hand, uint64_t code);
 /* Breaks into what runs; leaves to themselves the workers that do not end. */
 void pool_interrupt_workers(struct pool *self);
 void pool_abandon_workers(struct pool *self, double now);
+void pool_abandon_worker(struct pool *self, int worker, double now);
 
 /* The pool is freed. */
 void pool_free_hands(struct pool *self);

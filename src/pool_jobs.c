@@ -36,6 +36,9 @@ void pool_write_outcome(struct pool *self, struct message *letter, enum job_end 
     } else if (end == JOB_CANCELLED) {
         pool_write_error(letter, "cancelled");
         message_header(letter)->flags |= FLAG_CANCELLED;
+    } else if (end == JOB_KILLED || end == JOB_EXPIRED) {
+        pool_write_error(letter, end == JOB_KILLED ? "killed" : "timeout");
+        message_header(letter)->flags |= FLAG_STOPPED;
     } else if (end == JOB_LOST) {
         pool_write_error(letter, "lost: the worker that ran the job is gone");
         message_header(letter)->flags |= FLAG_LOST;
@@ -56,6 +59,16 @@ static bool settle(struct pool *self, struct ticket *t)
     return true;
 }
 
+void pool_finish_outcome(struct pool *self, struct message *result, enum job_end end)
+{
+    if (end == JOB_KILLED || end == JOB_EXPIRED)
+        pool_write_outcome(self, result, end, false);
+    struct header *h = message_header(result);
+    h->flags &= (uint16_t)~FLAG_KILLED;
+    if (end == JOB_STOPPED)
+        h->flags |= FLAG_STOPPED;
+}
+
 void pool_end_job(struct pool *self, const struct action *a, double now)
 {
     struct ticket *t = a->load;
@@ -64,6 +77,7 @@ void pool_end_job(struct pool *self, const struct action *a, double now)
     if (t->flags & FLAG_DISCARD) {
         message_destroy(&result);
     } else if (result) {
+        pool_finish_outcome(self, result, a->end);
         pool_post_outcome(self, t, &result);
     } else if (!settle(self, t)) {
         t->next = self->owed;
@@ -90,12 +104,16 @@ static void read_order(struct message *letter, struct job_spec *spec)
     struct job_order order;
     if (!(message_header(letter)->flags & FLAG_ORDER) || message_body_size(letter) < sizeof order)
         return;
+    message_header(letter)->flags &= (uint16_t)~FLAG_ORDER;
     letter->bytes.size -= sizeof order;
     memcpy(&order, letter->bytes.data + letter->bytes.size, sizeof order);
     spec->priority = order.priority;
     spec->first = order.first;
     spec->delay = order.delay;
     spec->retry = (struct job_retry){.retries = order.retries, .base = order.backoff, .factor = order.factor, .max = order.max};
+    spec->timeout = order.timeout;
+    if (order.timeout > 0)
+        message_header(letter)->flags |= FLAG_TIMED;
 }
 
 static void reject(struct pool *self, struct message **letter, const char *why)
@@ -153,8 +171,10 @@ void pool_hand_out(struct pool *self, const struct action *a, double now)
     struct header *h = message_header(m);
     h->kind = MAIL_RUN;
     h->to = address_make(0, worker_box(hand->worker), 0);
-    h->worker = (uint32_t)a->worker;
+    h->worker = pool_tag(self, a->worker);
     h->u.number = (int64_t)(intptr_t)t;
+    if (a->attempt > 1)
+        worker_calm(hand->worker, t->id);
     if (h->flags & FLAG_CODE)
         pool_send_code(self, hand, h->code);
     int rc = mailbox_post(self->house.mailbox, &m);
@@ -169,7 +189,8 @@ void pool_job_done(struct pool *self, struct message **letter, double now)
     struct header *h = message_header(*letter);
     void *dropped = NULL;
     double ran = h->u.seconds;
-    int rc = dispatcher_done(self->dispatcher, (int)h->worker, h->id, !(h->flags & FLAG_ERROR), ran, *letter, &dropped, now);
+    enum job_run how = h->flags & FLAG_KILLED ? RUN_KILLED : h->flags & FLAG_ERROR ? RUN_FAILED : RUN_FINE;
+    int rc = dispatcher_done(self->dispatcher, pool_worker_of(self, *letter), h->id, how, ran, *letter, &dropped, now);
     if (rc)
         return; /* a worker that was given up speaks again */
     *letter = NULL;
@@ -189,14 +210,14 @@ static bool this_run(const struct message *m, void *context)
     return h->kind == MAIL_RUN && h->id == *(const uint64_t *)context;
 }
 
-/* A letter that no worker has looked at goes back to its ticket. */
-static void put_back(struct message *m)
+void pool_keep_letter(struct message **letter)
 {
-    struct ticket *t = (struct ticket *)(intptr_t)message_header(m)->u.number;
+    struct ticket *t = (struct ticket *)(intptr_t)message_header(*letter)->u.number;
     if (t->repeatable)
-        message_destroy(&m);
+        message_destroy(letter);
     else
-        t->letter = m;
+        t->letter = *letter;
+    *letter = NULL;
 }
 
 void pool_recall(struct pool *self, int worker, double now)
@@ -207,24 +228,44 @@ void pool_recall(struct pool *self, int worker, double now)
         struct message *m = list;
         list = m->next;
         uint64_t id = message_header(m)->id;
-        put_back(m);
+        pool_keep_letter(&m);
         dispatcher_returned(self->dispatcher, worker, id, now);
     }
     dispatcher_recall_done(self->dispatcher, worker, now);
 }
 
-/* True when the job was still in some worker's tray. */
-static bool take_from_tray(struct pool *self, uint64_t id)
+struct sight {
+    uint64_t id;
+    bool seen;
+};
+
+/* Notes that the job's letter is there, and takes nothing. */
+static bool note(const struct message *m, void *context)
 {
-    for (int i = 0; i < self->hand_count; i++) {
-        struct worker *w = self->hands[i].worker;
-        struct message *m = w ? mailbox_recall(self->house.mailbox, worker_box(w), this_run, &id) : NULL;
-        if (m) {
-            put_back(m);
-            return true;
-        }
-    }
+    struct sight *sight = context;
+    sight->seen |= this_run(m, &sight->id);
     return false;
+}
+
+bool pool_has_begun(struct pool *self, uint64_t id)
+{
+    struct sight sight = {.id = id};
+    struct hand *hand = pool_hand(self, dispatcher_worker_of(self->dispatcher, id));
+    if (!hand || !hand->worker)
+        return false;
+    mailbox_recall(self->house.mailbox, worker_box(hand->worker), note, &sight);
+    return !sight.seen;
+}
+
+bool pool_take_back(struct pool *self, uint64_t id)
+{
+    struct hand *hand = pool_hand(self, dispatcher_worker_of(self->dispatcher, id));
+    struct worker *w = hand ? hand->worker : NULL;
+    struct message *m = w ? mailbox_recall(self->house.mailbox, worker_box(w), this_run, &id) : NULL;
+    if (!m)
+        return false;
+    pool_keep_letter(&m);
+    return true;
 }
 
 void pool_cancel(struct pool *self, struct message **letter, double now)
@@ -237,7 +278,7 @@ void pool_cancel(struct pool *self, struct message **letter, double now)
     } else {
         enum cancel_answer a = dispatcher_cancel(self->dispatcher, id, now);
         unbegun = a == CANCEL_ENDED;
-        if (a == CANCEL_HANDED && take_from_tray(self, id))
+        if (a == CANCEL_HANDED && pool_take_back(self, id))
             unbegun = dispatcher_withdraw(self->dispatcher, id, now) == 0;
     }
     pool_answer_boolean(self, letter, unbegun);

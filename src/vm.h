@@ -68,6 +68,15 @@ enum vm_interrupt {
  * (xpcall's) and finalisers run without hooks in Lua: those alone finish first. */
 void vm_interrupt(struct vm *self, enum vm_interrupt how, uint64_t target);
 
+/* Takes a request for that target back. From any thread that knows the vm still exists. */
+void vm_calm(struct vm *self, uint64_t target);
+
+/* True while what runs has that target. From any thread that knows the vm still exists. */
+bool vm_runs(struct vm *self, uint64_t target);
+
+/* True when what has that target is being broken into. */
+bool vm_is_interrupted(const struct vm *self, uint64_t target);
+
 /* The owner's own limit to what runs now, under the target of now: once so many seconds have passed it is broken into as by
  * VM_INTERRUPT_ALWAYS, until vm_limit_end. One at a time. 0, or TROUPE_ELIMIT: no signal or no timer can be had. */
 int vm_limit(struct vm *self, double seconds);

@@ -54,14 +54,19 @@ NO_TSAN static inline bool is_wanted(uint64_t request, uint64_t target)
     return request && (request >> HOW_BITS == 0 || request >> HOW_BITS == target);
 }
 
+NO_TSAN static inline uint64_t target_of(const struct vm *self)
+{
+    return atomic_load_explicit(&self->target, memory_order_relaxed);
+}
+
 NO_TSAN static inline bool is_overdue(struct vm *self)
 {
-    return atomic_load_explicit(&self->overdue, memory_order_relaxed) && self->limit_target == self->target;
+    return atomic_load_explicit(&self->overdue, memory_order_relaxed) && self->limit_target == target_of(self);
 }
 
 NO_TSAN static inline bool wanted(struct vm *self)
 {
-    return is_overdue(self) || is_wanted(atomic_load_explicit(&self->request, memory_order_relaxed), self->target);
+    return is_overdue(self) || is_wanted(atomic_load_explicit(&self->request, memory_order_relaxed), target_of(self));
 }
 
 /* Answers the request, if there is one for what runs now; a request for one error is used up. */
@@ -70,7 +75,7 @@ static bool answer(struct vm *self)
     uint64_t request = atomic_load_explicit(&self->request, memory_order_relaxed);
     if (is_overdue(self))
         return true;
-    while (is_wanted(request, self->target)) {
+    while (is_wanted(request, target_of(self))) {
         if (request != VM_INTERRUPT_ONCE)
             return true;
         if (atomic_compare_exchange_weak(&self->request, &request, VM_INTERRUPT_OFF))
@@ -180,11 +185,21 @@ uint64_t vm_target(const struct vm *self)
 
 void vm_set_target(struct vm *self, uint64_t target)
 {
-    self->target = target;
+    atomic_store_explicit(&self->target, target, memory_order_relaxed);
     lua_State *L = atomic_load_explicit(&self->running, memory_order_relaxed);
     atomic_signal_fence(memory_order_seq_cst);
     if (L && wanted(self))
         arm(L);
+}
+
+bool vm_runs(struct vm *self, uint64_t target)
+{
+    return target_of(self) == target && atomic_load_explicit(&self->running, memory_order_relaxed);
+}
+
+bool vm_is_interrupted(const struct vm *self, uint64_t target)
+{
+    return is_wanted(atomic_load_explicit(&self->request, memory_order_relaxed), target);
 }
 
 /* A timer that sends the signal to the owner; whether it could be had. */
@@ -221,6 +236,14 @@ void vm_interrupt(struct vm *self, enum vm_interrupt how, uint64_t target)
     pthread_mutex_unlock(&self->lock);
 }
 
+void vm_calm(struct vm *self, uint64_t target)
+{
+    pthread_mutex_lock(&self->lock);
+    if (atomic_load(&self->request) >> HOW_BITS == target)
+        atomic_store(&self->request, 0);
+    pthread_mutex_unlock(&self->lock);
+}
+
 int vm_limit(struct vm *self, double seconds)
 {
     if (!self->owned)
@@ -235,7 +258,7 @@ int vm_limit(struct vm *self, double seconds)
     at.it_value.tv_nsec = (long)((seconds - (double)at.it_value.tv_sec) * 1e9) + 1; /* never 0, which would disarm */
     if (at.it_value.tv_nsec > 999999999L)
         at.it_value.tv_nsec = 999999999L;
-    self->limit_target = self->target;
+    self->limit_target = target_of(self);
     atomic_signal_fence(memory_order_seq_cst);
     self->limit_at = clock_now() + seconds;
     atomic_signal_fence(memory_order_seq_cst);
@@ -259,6 +282,7 @@ void vm_interrupt_init(struct vm *self)
     pthread_mutex_init(&self->lock, NULL);
     atomic_init(&self->running, NULL);
     atomic_init(&self->request, 0);
+    atomic_init(&self->target, 0);
     atomic_init(&self->timer_made, false);
     atomic_init(&self->overdue, false);
     self->limit_at = 0;

@@ -5,7 +5,7 @@
  * The body decodes the letter inside the task: bad bytes and a lack of memory are then the job's own failure.
  *
  * Invariants:
- *  1. a job's letter is its task's owner, from vm_jobs_run until the outcome is handed on;
+ *  1. a job's run is its task's owner and has its letter, from vm_jobs_run until the outcome is handed on;
  *  2. turning a letter into an outcome cannot fail: an error that has no room becomes one that has;
  *  3. every letter taken is handed on as an outcome once, also when its task is killed.
  */
@@ -15,10 +15,12 @@
 #include <stdbool.h>
 #include <stdlib.h>
 
+#include "slab.h"
 #include "troupe.h"
 #include "value.h"
 #include "vm_batch.h"
 #include "vm_code.h"
+#include "vm_run.h"
 #include "vm_task.h"
 
 struct vm_jobs {
@@ -28,7 +30,9 @@ struct vm_jobs {
     vm_job_outcome *outcome;
     vm_job_parked *parked;
     void *owner;
-    unsigned count; /* begun and not ended */
+    struct slab slab;
+    struct vm_run *runs; /* begun and not ended, the last one first */
+    unsigned count;      /* of them */
 };
 
 struct vm_jobs *vm_jobs_new(struct vm *vm, struct vm_tasks *tasks, vm_job_outcome *outcome, vm_job_parked *parked, void *owner)
@@ -37,12 +41,15 @@ struct vm_jobs *vm_jobs_new(struct vm *vm, struct vm_tasks *tasks, vm_job_outcom
     if (!self)
         return NULL;
     *self = (struct vm_jobs){.vm = vm, .L = vm_state(vm), .tasks = tasks, .outcome = outcome, .parked = parked, .owner = owner};
+    slab_init(&self->slab, sizeof(struct vm_run));
     vm_tasks_set_host(tasks, self);
     return self;
 }
 
 void vm_jobs_destroy(struct vm_jobs **jobs)
 {
+    if (*jobs)
+        slab_release(&(*jobs)->slab);
     free(*jobs);
     *jobs = NULL;
 }
@@ -172,18 +179,84 @@ static int call_body(lua_State *L)
     return lua_gettop(L);
 }
 
+static void outcome_killed(struct message *letter)
+{
+    vm_job_fail_plainly(letter, "killed");
+    message_header(letter)->flags |= FLAG_KILLED;
+}
+
+/* Begins the list of runs, or leaves it. */
+static void link_run(struct vm_jobs *self, struct vm_run *run)
+{
+    run->next = self->runs;
+    if (run->next)
+        run->next->prev = run;
+    self->runs = run;
+    self->count++;
+}
+
+static void drop_run(struct vm_jobs *self, struct vm_run *run)
+{
+    if (run->prev)
+        run->prev->next = run->next;
+    else
+        self->runs = run->next;
+    if (run->next)
+        run->next->prev = run->prev;
+    slab_put(&self->slab, run);
+    self->count--;
+}
+
 static void job_ended(struct vm_task *task, int status, int count)
 {
-    struct vm_jobs *self = vm_tasks_host(vm_task_scheduler(task));
-    struct message *letter = vm_task_owner(task);
+    struct vm_run *run = vm_task_owner(task);
+    struct vm_jobs *self = run->jobs;
+    struct message *letter = run->letter;
     if (status == LUA_OK)
         outcome_returned(self, letter, vm_task_coroutine(task), count);
-    else if (status == VM_TASK_KILLED)
-        vm_job_fail_plainly(letter, "killed");
+    else if (status == VM_TASK_KILLED || vm_is_interrupted(self->vm, message_header(letter)->id))
+        outcome_killed(letter);
     else
         outcome_raised(self, letter, vm_task_coroutine(task));
-    self->count--;
+    drop_run(self, run);
     self->outcome(self->owner, &letter);
+}
+
+struct vm_run *vm_run_current(const struct vm_tasks *tasks)
+{
+    struct vm_task *task = tasks ? vm_task_running(tasks) : NULL;
+    return task && vm_task_is(task, job_ended) ? vm_task_owner(task) : NULL;
+}
+
+struct vm_run *vm_run_find(const struct vm_jobs *self, uint64_t id)
+{
+    struct vm_run *run = self->runs;
+    while (run && message_header(run->letter)->id != id)
+        run = run->next;
+    return run;
+}
+
+bool vm_jobs_halt(struct vm_jobs *self, uint64_t id)
+{
+    if (id) {
+        struct vm_run *run = vm_run_find(self, id);
+        if (run)
+            run->stopping = true;
+        return run;
+    }
+    for (struct vm_run *run = self->runs; run; run = run->next)
+        run->stopping = true;
+    return true;
+}
+
+bool vm_jobs_kill(struct vm_jobs *self, uint64_t id)
+{
+    struct vm_run *run = id ? vm_run_find(self, id) : NULL;
+    if (!id)
+        vm_tasks_kill_all(self->tasks);
+    else if (run)
+        vm_task_kill(run->task);
+    return !id || run;
 }
 
 unsigned vm_jobs_count(const struct vm_jobs *self)
@@ -194,22 +267,28 @@ unsigned vm_jobs_count(const struct vm_jobs *self)
 void vm_jobs_run(struct vm_jobs *self, struct message **letter)
 {
     struct message *m = *letter;
-    struct vm_task *task = vm_task_new(self->tasks, job_ended, m);
+    struct vm_run *run = slab_get(&self->slab);
+    struct vm_task *task = run ? vm_task_new(self->tasks, job_ended, run) : NULL;
     *letter = NULL;
     if (!task) {
+        if (run)
+            slab_put(&self->slab, run);
         vm_job_fail_plainly(m, "not enough memory");
         self->outcome(self->owner, &m);
         return;
     }
-    self->count++;
+    *run = (struct vm_run){.letter = m, .task = task, .jobs = self};
+    link_run(self, run);
     lua_State *co = vm_task_coroutine(task);
     uint64_t id = vm_task_id(task);
     vm_task_set_target(task, message_header(m)->id);
     lua_pushcfunction(co, message_header(m)->flags & FLAG_BATCH ? vm_batch_body : call_body);
     lua_pushlightuserdata(co, m);
     vm_task_start(task, 1);
-    if (vm_task_find(self->tasks, id) == task)
-        self->parked(self->owner, m);
+    if (vm_task_find(self->tasks, id) != task)
+        return;
+    run->parked = true;
+    self->parked(self->owner, m);
 }
 
 /* Lua: (hash as pointer to it, code, size) */

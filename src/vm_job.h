@@ -19,7 +19,7 @@ struct vm_tasks;
 /* Takes the letter (MAIL_RUN) that has become its job's outcome: body and FLAG_ERROR. */
 typedef void vm_job_outcome(void *owner, struct message **letter);
 
-/* Told that a job waits, and its worker is free for others. */
+/* Told that a job waits for the first time, and its worker is free for others. */
 typedef void vm_job_parked(void *owner, const struct message *letter);
 
 /* NULL when memory is out. */

@@ -18,7 +18,7 @@ struct vm {
 
     _Atomic(lua_State *) running; /* whose code runs: there a signal arms the hook. NULL: none. The owner's */
     _Atomic uint64_t request;     /* an interrupt asked for: target << 2 | enum vm_interrupt */
-    uint64_t target;
+    _Atomic uint64_t target;      /* the owner's; others only look */
 
     double limit_at;         /* when the limit is reached; 0: there is none. The owner's, its handler's too */
     uint64_t limit_target;   /* what it is meant for */

@@ -198,6 +198,11 @@ void *vm_task_owner(const struct vm_task *self)
     return self->owner;
 }
 
+bool vm_task_is(const struct vm_task *self, vm_task_ended *ended)
+{
+    return self->ended == ended;
+}
+
 void vm_task_set_owner(struct vm_task *self, void *owner)
 {
     self->owner = owner;
@@ -236,10 +241,12 @@ void vm_task_end(struct vm_task *t, int status, int count)
     self->count--;
     t->state = IDLE;
     t->ended(t, status, count);
-    if (status != LUA_OK && status != VM_TASK_KILLED)
+    bool raised = status != LUA_OK && status != VM_TASK_KILLED;
+    if (raised)
         vm_reset(self->vm, t->co);
     lua_settop(t->co, 0);
-    if (self->idle_count >= IDLE_MAX) {
+    /* Lua runs no hook ever again in a coroutine that a hook's error has ended: it could not be broken into. */
+    if (raised || self->idle_count >= IDLE_MAX) {
         free_task(t);
         return;
     }
@@ -248,14 +255,19 @@ void vm_task_end(struct vm_task *t, int status, int count)
     self->idle_count++;
 }
 
-/* Closes what a task that waits has open, from the innermost coroutine outwards. */
+/* Closes what a task that waits has open, from the innermost coroutine outwards. The closers are the task's own code. */
 static void close_task(struct vm_task *t)
 {
+    struct vm_tasks *self = t->tasks;
+    if (self->vm)
+        vm_set_target(self->vm, t->target);
     for (int i = 0; i < t->inner_count; i++)
-        vm_reset(t->tasks->vm, t->inner[i]);
+        vm_reset(self->vm, t->inner[i]);
     t->inner_count = 0;
-    vm_reset(t->tasks->vm, t->co);
+    vm_reset(self->vm, t->co);
     lua_settop(t->co, 0);
+    if (self->vm)
+        vm_set_target(self->vm, self->running ? self->running->target : 0);
 }
 
 static void remove_ready(struct vm_task *t)

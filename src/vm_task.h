@@ -44,6 +44,7 @@ struct vm_task *vm_task_new(struct vm_tasks *self, vm_task_ended *ended, void *o
 struct vm_tasks *vm_task_scheduler(const struct vm_task *self);
 lua_State *vm_task_coroutine(const struct vm_task *self);
 void *vm_task_owner(const struct vm_task *self);
+bool vm_task_is(const struct vm_task *self, vm_task_ended *ended); /* its end is told so */
 void vm_task_set_owner(struct vm_task *self, void *owner);
 uint64_t vm_task_id(const struct vm_task *self);
 

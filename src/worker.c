@@ -26,6 +26,7 @@
 #include "thread.h"
 #include "troupe.h"
 #include "vm_job.h"
+#include "vm_run.h"
 #include "vm_task.h"
 
 struct worker {
@@ -36,7 +37,7 @@ struct worker {
     struct thread *thread;
     struct loop *loop;
     struct vm_jobs *jobs;
-    struct message *put_off, *last_put_off;
+    struct message *put_off;
     bool stopping;
     char name[16];
     atomic_int holders;
@@ -75,7 +76,7 @@ static void tell(struct worker *self, enum message_kind kind, struct message *le
         abort(); /* 200 bytes for the last word: nothing can be told any more */
     struct header *h = message_header(letter);
     h->pool = self->options.pool;
-    h->worker = self->options.number;
+    h->worker = self->options.tag;
     h->from = ear_address(self->ear);
     post_to_node(self, &letter, kind);
 }
@@ -89,46 +90,67 @@ static void post_outcome(void *owner, struct message **letter)
     post_to_node(self, letter, MAIL_DONE);
 }
 
-/* A job waits: the node may send others meanwhile. */
-static void post_parked(void *owner, const struct message *letter)
+/* Says something of a job; false when memory is out. */
+static bool tell_of(struct worker *self, const struct message *letter, enum message_kind kind)
 {
-    struct worker *self = owner;
     const struct header *of = message_header(letter);
-    struct message *m = message_new(MAIL_PARKED);
+    struct message *m = message_new(kind);
     if (!m)
-        return; /* the worker looks busy until the job ends */
+        return false;
     struct header *h = message_header(m);
     h->pool = of->pool;
     h->id = of->id;
     h->worker = of->worker;
-    post_to_node(self, &m, MAIL_PARKED);
+    post_to_node(self, &m, kind);
+    return true;
+}
+
+/* A job waits: the node may send others meanwhile. */
+static void post_parked(void *owner, const struct message *letter)
+{
+    tell_of(owner, letter, MAIL_PARKED); /* if not, the worker looks busy until the job ends */
 }
 
 static void run(struct worker *self, struct message **letter)
 {
-    message_header(*letter)->u.seconds = clock_now();
+    struct header *h = message_header(*letter);
+    h->u.seconds = clock_now();
+    if ((h->flags & FLAG_TIMED) && !tell_of(self, *letter, MAIL_BEGUN)) {
+        vm_job_fail_plainly(*letter, "not enough memory"); /* rather than run without its timeout */
+        post_outcome(self, letter);
+        return;
+    }
     vm_jobs_run(self->jobs, letter);
 }
 
-/* A letter that comes while a job blocks the vm waits until it no longer does. */
+/* A letter that comes while a job blocks the vm goes back, so that another worker may have it. The node takes that for the
+ * job in front of the others, unless that one has waited since, or is no job: then it takes the first that comes for it, and that
+ * one is kept. */
 static void put_off(struct worker *self, struct message **letter)
 {
-    (*letter)->next = NULL;
-    if (self->put_off)
-        self->last_put_off->next = *letter;
-    else
+    const struct vm_run *busy = vm_run_current(loop_tasks(self->loop));
+    if ((!busy || busy->parked) && !self->put_off) {
         self->put_off = *letter;
-    self->last_put_off = *letter;
-    *letter = NULL;
+        *letter = NULL;
+        return;
+    }
+    post_to_node(self, letter, MAIL_REFUSE);
 }
 
 static void run_put_off(struct worker *self)
 {
-    while (self->put_off) {
-        struct message *m = self->put_off;
-        self->put_off = m->next;
+    struct message *m = self->put_off;
+    self->put_off = NULL;
+    if (m)
         run(self, &m);
-    }
+}
+
+/* The job shall end. One that was put off has not begun: back it goes. */
+static void halt(struct worker *self, uint64_t id, bool kill)
+{
+    bool known = kill ? vm_jobs_kill(self->jobs, id) : vm_jobs_halt(self->jobs, id);
+    if (!known && self->put_off && message_header(self->put_off)->id == id)
+        post_to_node(self, &self->put_off, MAIL_REFUSE);
 }
 
 static void handle(void *owner, struct message **letter, void *context)
@@ -145,8 +167,9 @@ static void handle(void *owner, struct message **letter, void *context)
     case MAIL_CODE:
         vm_jobs_learn(self->jobs, message_header(*letter)->code, message_body(*letter), message_body_size(*letter));
         break;
+    case MAIL_HALT:
     case MAIL_KILL:
-        vm_tasks_kill_all(loop_tasks(self->loop));
+        halt(self, message_header(*letter)->id, message_header(*letter)->kind == MAIL_KILL);
         break;
     case MAIL_STOP:
         self->stopping = true;
@@ -228,7 +251,7 @@ static void worker_main(void *arg)
         self->options.hooks->detach(vm_state(vm));
     vm_jobs_destroy(&self->jobs);
     vm_destroy(&vm);
-    message_destroy_list(&self->put_off);
+    message_destroy(&self->put_off);
     if (failed && !error && (error = message_new(MAIL_DOWN)))
         vm_job_fail_plainly(error, "the worker's vm could not be opened: not enough memory");
     tell(self, MAIL_DOWN, error);
@@ -290,6 +313,22 @@ void worker_interrupt(struct worker *self, uint64_t job)
     pthread_mutex_unlock(&self->lock);
 }
 
+void worker_calm(struct worker *self, uint64_t job)
+{
+    pthread_mutex_lock(&self->lock);
+    if (self->vm)
+        vm_calm(self->vm, job);
+    pthread_mutex_unlock(&self->lock);
+}
+
+bool worker_runs(struct worker *self, uint64_t job)
+{
+    pthread_mutex_lock(&self->lock);
+    bool runs = self->vm && vm_runs(self->vm, job);
+    pthread_mutex_unlock(&self->lock);
+    return runs;
+}
+
 int worker_join(struct worker **worker, double timeout)
 {
     int rc = thread_join(&(*worker)->thread, timeout);
@@ -302,6 +341,7 @@ int worker_join(struct worker **worker, double timeout)
 
 void worker_abandon(struct worker **worker)
 {
+    worker_interrupt(*worker, 0);
     thread_detach(&(*worker)->thread);
     let_go(*worker);
     *worker = NULL;

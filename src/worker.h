@@ -5,6 +5,7 @@
 #ifndef WORKER_H
 #define WORKER_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "vm.h"
@@ -25,7 +26,8 @@ struct worker_hooks {
 struct worker_options {
     const char *name; /* of the thread */
     uint32_t pool;
-    uint32_t number;            /* the dispatcher's; travels in MAIL_UP and MAIL_DOWN */
+    uint32_t number;            /* the dispatcher's */
+    uint32_t tag;               /* travels in MAIL_UP and MAIL_DOWN, as in the jobs' letters */
     const struct message *init; /* its body is a call to make before the first job; NULL: none. Copied */
     struct vm_options vm;       /* its strings stay the caller's and live as long as the worker */
     const struct worker_hooks *hooks;
@@ -37,13 +39,21 @@ int worker_start(struct worker **out, const struct worker_options *options, stru
 
 uint16_t worker_box(const struct worker *self);
 
-/* Breaks into the job, if that is what the worker runs (0: into whatever it runs), until it has ended. */
+/* Breaks into the job, if that is what the worker runs (0: into whatever it runs), until it has ended. Of several such
+ * requests the last one counts. */
 void worker_interrupt(struct worker *self, uint64_t job);
+
+/* The job will run again here, and shall not be broken into for what it did before. */
+void worker_calm(struct worker *self, uint64_t job);
+
+/* True while the job's own code runs, or what it called. */
+bool worker_runs(struct worker *self, uint64_t job);
 
 /* After MAIL_DOWN, or to wait for it: 0 and the pointer nulled, or TROUPE_ETIMEDOUT. */
 int worker_join(struct worker **self, double timeout);
 
-/* A worker that does not end: it is left to itself and frees what it has when it does. Nulls. */
+/* A worker that does not end: what runs there is broken into; it is left to itself and frees what it has when it ends.
+ * Nulls. */
 void worker_abandon(struct worker **self);
 
 #endif

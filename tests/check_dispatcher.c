@@ -1368,7 +1368,7 @@ RULE(closing_soon_neither_cancels_nor_repeats_a_job_that_waits,
      "close soon\n"
      "> recall w1\n"
      "recalled w1; done w1 2 ok\n"
-     "> end 2 finished result\n"
+     "> end 2 stopped result\n"
      "done w1 1 bad\n"
      "> end 1 failed result\n"
      "> stop w1\n"

@@ -6,18 +6,20 @@
  *
  *     pool workers=2 credit=8 idle=5 max_jobs=3 concurrency=2 seed=1
  *                                      the first line; what is left out is the default
- *     submit 7 prio=5 first delay=1 scheduled every=5 retries=2 base=1 factor=2 max=10 jitter=0.5 asks
+ *     submit 7 prio=5 first delay=1 scheduled every=5 retries=2 base=1 factor=2 max=10 jitter=0.5 asks timeout=3
  *     decide 7 yes   decide 7 no
  *     up w1          down w1          down w1 failed
- *     done w1 7 ok ran=0.001           done w1 7 bad
+ *     done w1 7 ok ran=0.001           done w1 7 bad    done w1 7 killed
  *     park w1 7      return w1 7      recalled w1      withdraw 7
+ *     begun w1 7     refuse w1 7      stop 7           kill 7 grace=1      forsake 7
  *     cancel 7       cancel-pending [delayed]          resize 3
  *     pause          resume           close            close soon
  *     at 2.5         tick 2.5         the time from now on; tick also tells the dispatcher
  *     state 7        deadline         count pending
  *
  *     > start w1     > stop w1        > run w1 7 [attempt=2]
- *     > recall w1    > end 7 finished|failed|cancelled|lost [attempt=1] [result]    > drained
+ *     > recall w1    > end 7 finished|failed|cancelled|lost|stopped|killed|expired [attempt=1] [result]
+ *     > halt w1 7    > break w1 7     > abandon w1 7                                > drained
  *     > report 7 finished [attempt=1] [result]          > ask 7 failed [attempt=1] [result]
  *     > drop 7       a failed run's result came back from dispatcher_done
  *     > = word       what an event answered: ended, handed, unknown; einval, edead; a state; a number; never
@@ -148,6 +150,7 @@ static void tell_submit(struct script *self)
         .retry.max = number(self, "max", 0),
         .retry.jitter = number(self, "jitter", 0),
         .retry.asks = has(self, "asks"),
+        .timeout = number(self, "timeout", 0),
     };
     answer(self, dispatcher_submit(self->dispatcher, &spec, self->now));
 }
@@ -156,8 +159,9 @@ static void tell_done(struct script *self)
 {
     void *dropped;
     uint64_t id = id_at(self, 2);
-    int rc = dispatcher_done(self->dispatcher, worker(self), id, has(self, "ok"), number(self, "ran", 1),
-                             result_of(id), &dropped, self->now);
+    enum job_run how = has(self, "ok") ? RUN_FINE : has(self, "killed") ? RUN_KILLED : RUN_FAILED;
+    int rc = dispatcher_done(self->dispatcher, worker(self), id, how, number(self, "ran", 1), result_of(id), &dropped,
+                             self->now);
     answer(self, rc);
     if (dropped)
         say(self, dropped == result_of(id) ? "> drop %d\n" : "> drop of another than %d\n", (int)id);
@@ -172,15 +176,21 @@ static void tell_decide(struct script *self)
         say(self, dropped == result_of(id) ? "> drop %d\n" : "> drop of another than %d\n", (int)id);
 }
 
+/* cancel, stop or kill */
 static void tell_cancel(struct script *self)
 {
     static const char *const words[] = {"unknown", "ended", "handed"};
-    say(self, "> = %s\n", words[dispatcher_cancel(self->dispatcher, id_at(self, 1), self->now)]);
+    struct dispatcher *d = self->dispatcher;
+    uint64_t id = id_at(self, 1);
+    int rc = self->words[0][0] == 'c'   ? (int)dispatcher_cancel(d, id, self->now)
+             : self->words[0][0] == 's' ? (int)dispatcher_stop(d, id, self->now)
+                                        : dispatcher_kill(d, id, number(self, "grace", 1), self->now);
+    say(self, "> = %s\n", rc < 0 ? troupe_strerror(rc) : words[rc]);
 }
 
 static void tell_state(struct script *self)
 {
-    static const char *const words[] = {"none", "delayed", "queued", "handed", "running", "parked", "asked"};
+    static const char *const words[] = {"none", "delayed", "queued", "handed", "running", "parked", "asked", "stopping"};
     say(self, "> = %s\n", words[dispatcher_state(self->dispatcher, id_at(self, 1))]);
 }
 
@@ -205,7 +215,7 @@ static void tell_count(struct script *self)
         {"scheduled", counts.scheduled}, {"asked", counts.asked},
         {"workers", counts.workers}, {"idle", counts.idle},         {"finished", counts.finished},
         {"failed", counts.failed},   {"cancelled", counts.cancelled}, {"lost", counts.lost},
-        {"retried", counts.retried},
+        {"retried", counts.retried}, {"stopped", counts.stopped},
     };
     for (int i = 1; i < self->count; i++) {
         for (size_t k = 0; k < sizeof rows / sizeof *rows; k++) {
@@ -246,7 +256,13 @@ static bool tell(struct script *self)
         answer(self, dispatcher_recall_done(d, worker(self), now));
     else if (strcmp(event, "withdraw") == 0)
         answer(self, dispatcher_withdraw(d, id_at(self, 1), now));
-    else if (strcmp(event, "cancel") == 0)
+    else if (strcmp(event, "begun") == 0)
+        answer(self, dispatcher_begun(d, worker(self), id_at(self, 2), now));
+    else if (strcmp(event, "refuse") == 0)
+        answer(self, dispatcher_refused(d, worker(self), id_at(self, 2), now));
+    else if (strcmp(event, "forsake") == 0)
+        answer(self, dispatcher_forsake(d, id_at(self, 1), now));
+    else if (strcmp(event, "cancel") == 0 || strcmp(event, "stop") == 0 || strcmp(event, "kill") == 0)
         tell_cancel(self);
     else if (strcmp(event, "cancel-pending") == 0)
         dispatcher_cancel_pending(d, has(self, "delayed"), now);
@@ -274,9 +290,9 @@ static bool tell(struct script *self)
 /* How a job or a run of it ended: `word` says which. */
 static void say_end(struct script *self, const char *word, const struct action *action)
 {
-    static const char *const words[] = {"finished", "failed", "cancelled", "lost"};
-    bool failed_in_a_run = action->end == JOB_FAILED && action->result;
-    bool ran = action->end == JOB_FINISHED || action->end == JOB_LOST || failed_in_a_run;
+    static const char *const words[] = {"finished", "failed", "cancelled", "lost", "stopped", "killed", "expired"};
+    bool never_ran = action->end == JOB_CANCELLED || (action->end == JOB_FAILED && !action->result);
+    bool ran = !never_ran;
     say(self, "> %s %d %s", word, (int)action->id, words[action->end]);
     if (action->attempt != ran)
         say(self, " attempt=%d", action->attempt);
@@ -299,6 +315,15 @@ static void say_action(struct script *self, const struct action *action)
     case ACTION_DRAINED:
         say(self, "> drained");
         break;
+    case ACTION_HALT:
+        say(self, "> halt w%d %d", action->worker, (int)action->id);
+        break;
+    case ACTION_BREAK:
+        say(self, "> break w%d %d", action->worker, (int)action->id);
+        break;
+    case ACTION_ABANDON:
+        say(self, "> abandon w%d %d", action->worker, (int)action->id);
+        break;
     case ACTION_END:
         say_end(self, "end", action);
         break;
@@ -314,8 +339,8 @@ static void say_action(struct script *self, const struct action *action)
             say(self, " attempt=%d", action->attempt);
         break;
     }
-    bool with_job = action->kind == ACTION_RUN || action->kind == ACTION_END ||
-                    action->kind == ACTION_REPORT || action->kind == ACTION_ASK;
+    bool of_worker = action->kind == ACTION_START || action->kind == ACTION_STOP || action->kind == ACTION_RECALL;
+    bool with_job = !of_worker && action->kind != ACTION_DRAINED;
     if (with_job && action->load != load_of(action->id))
         say(self, " with another's load");
     say(self, "\n");

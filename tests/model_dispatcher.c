@@ -3,8 +3,8 @@
  *     model_dispatcher [jobs [seed]]        100,000 jobs unless said otherwise
  *
  * The model keeps every job's place in the plainest way, tells the dispatcher random events (submit,
- * begin, park, done, cancel, withdraw, return, recall answers, losses, failed starts, decisions about retries, resize,
- * pause, close, time) and checks every action:
+ * begin, park, done, cancel, stop, kill, withdraw, return, refuse, recall answers, losses, failed starts, decisions
+ * about retries, resize, pause, close, time) and checks every action:
  *
  * 1. Each job gets exactly one end, the one that its events led to, with its own load and result.
  * 2. What runs is the first by priority and order of all that wait, on a worker that is up and may have
@@ -16,6 +16,8 @@
  * 6. A closed pool ends, and says so once, last.
  * 7. A repeating job reports every turn that ended once, and has no turn before its time.
  * 8. A worker gets no more jobs than it may run, nor more at once than its concurrency; then it is stopped.
+ * 9. A run is asked to end, broken into and given up when its time has passed, in this order, never sooner, and
+ *    by the time a tick has been answered never later.
  */
 #include <inttypes.h>
 #include <stdbool.h>
@@ -48,6 +50,11 @@ struct model_job {
     enum job_end report_end;
     int report_attempts;
     void *report;
+    double timeout;
+    bool stopping, overdue, killed;
+    int phase; /* of its run: 0 none, 1 its time runs, 2 in its grace, 3 broken into */
+    double limit;
+    int breaks;
     int worker;
     enum job_end end;
     void *result;
@@ -85,7 +92,7 @@ static char tokens[2 * JOBS + 2];
 /* The whole run. */
 static uint64_t seed;
 static uint64_t events;
-static uint64_t ends[4], retried, recalled, parked, abandoned, reported, questions, retirements;
+static uint64_t ends[JOB_ENDS], retried, recalled, parked, abandoned, reported, questions, retirements, pressed, forsaken;
 
 static void fail(const char *what, int64_t id)
 {
@@ -148,6 +155,7 @@ static void link_by_order(int id)
 static void enqueue(int id)
 {
     struct model_job *job = &jobs[id];
+    job->stopping = job->overdue = false;
     job->order = job->first ? --front[job->priority] : back[job->priority]++;
     start_failed = false;
     link_by_order(id);
@@ -168,6 +176,7 @@ static void unqueue(int id)
 static void put_off(int id, double until, bool is_scheduled)
 {
     jobs[id].place = DELAYED;
+    jobs[id].stopping = jobs[id].overdue = false;
     jobs[id].due = until;
     jobs[id].tie = ties++;
     jobs[id].scheduled = is_scheduled;
@@ -216,8 +225,21 @@ static void conclude(int id, enum job_end end, void *result)
     skip_turn(id);
 }
 
+static void set_limit(int id, int phase, double at)
+{
+    jobs[id].phase = phase;
+    jobs[id].limit = at;
+}
+
+/* No worker has it any more. */
+static void leave(int id)
+{
+    jobs[id].phase = jobs[id].breaks = 0;
+}
+
 static void out_of_hand(int id)
 {
+    leave(id);
     struct model_worker *worker = &workers[jobs[id].worker];
     int i = 0;
     while (worker->hand[i] != id)
@@ -230,6 +252,7 @@ static void out_of_hand(int id)
 
 static void out_of_parked(int id)
 {
+    leave(id);
     struct model_worker *worker = &workers[jobs[id].worker];
     int i = 0;
     while (worker->parked[i] != id)
@@ -242,6 +265,7 @@ static void out_of_parked(int id)
 static void put_back(int id)
 {
     workers[jobs[id].worker].left++;
+    jobs[id].stopping = jobs[id].overdue = false;
     if (jobs[id].cancelled || soon || (closing && jobs[id].every > 0))
         will_end(id, JOB_CANCELLED, NULL);
     else
@@ -389,10 +413,10 @@ static void check_stop(const struct action *a)
 {
     struct model_worker *worker = &workers[a->worker];
     require(worker->state == UP && worker->held == 0, "only idle workers are stopped", a->worker);
-    bool retires = is_spent(worker) && worker->parked_count;
+    bool may_retire = count_retired() < limit && count_workers(VACANT) > 0; /* else it may be one too many */
+    bool retires = is_spent(worker) && worker->parked_count && may_retire;
     require(worker->parked_count == 0 || retires || count_workers(STARTING) + count_workers(UP) > limit,
             "a worker with parked jobs is stopped only when it is too many", a->worker);
-    require(!retires || count_retired() < limit, "no more retire than there are workers", a->worker);
     worker->state = STOPPING;
     worker->retired = retires;
     retirements += retires;
@@ -416,6 +440,43 @@ static void check_ask(const struct action *a)
     require(job->attempts == a->attempt && a->load == &tokens[a->id], "the question is about the job", a->id);
     job->place = ASKED;
     questions++;
+}
+
+/* At the next draw one of these does not end whatever is done to it. */
+static int stuck;
+
+static void check_limit(const struct action *a, int phase)
+{
+    struct model_job *job = &jobs[a->id];
+    require(job->place == HANDED || job->place == PARKED, "a worker has what is to end", a->id);
+    require(job->worker == a->worker, "it is that worker", a->id);
+    require(job->phase == phase && job->limit <= now, "no run is ended before its time", a->id);
+    require(a->load == &tokens[a->id], "the load is the job's", a->id);
+}
+
+static void check_halt(const struct action *a)
+{
+    check_limit(a, 1);
+    jobs[a->id].stopping = jobs[a->id].overdue = true;
+    set_limit((int)a->id, 2, now + 1);
+}
+
+static void check_break(const struct action *a)
+{
+    struct model_job *job = &jobs[a->id];
+    check_limit(a, job->phase == 3 ? 3 : 2);
+    require(job->breaks++ < 10, "patience has an end", a->id);
+    set_limit((int)a->id, 3, now + 0.1);
+    pressed++;
+}
+
+static void check_abandon(const struct action *a)
+{
+    check_limit(a, 3);
+    require(jobs[a->id].breaks == 10, "a job is given up last", a->id);
+    set_limit((int)a->id, 3, now + 0.1);
+    jobs[a->id].breaks = 10;
+    stuck = (int)a->id;
 }
 
 static void check_action(const struct action *a)
@@ -443,6 +504,15 @@ static void check_action(const struct action *a)
         require(!worker->asked, "a recall is asked once", a->worker);
         worker->asked = true;
         worker->fresh = false;
+        break;
+    case ACTION_HALT:
+        check_halt(a);
+        break;
+    case ACTION_BREAK:
+        check_break(a);
+        break;
+    case ACTION_ABANDON:
+        check_abandon(a);
         break;
     case ACTION_END:
         check_end(a);
@@ -486,11 +556,17 @@ static void check_rest(void)
     require(!room || queued <= count_workers(STARTING), "workers are started for what waits", 0);
 }
 
+static void give_up(int id);
+
 static void draw_dry(void)
 {
     struct action action;
-    while (dispatcher_next(dispatcher, &action))
+    while (dispatcher_next(dispatcher, &action)) {
         check_action(&action);
+        if (stuck)
+            give_up(stuck);
+        stuck = 0;
+    }
     check_rest();
 }
 
@@ -512,9 +588,11 @@ static void submit(int most)
         .delay = chance(10) ? waits[below(5)] : 0,
         .scheduled = chance(50),
         .every = chance(3) && repeating < 20 ? 0.0003 * (1 + below(20)) : 0,
+        .timeout = chance(10) ? waits[1 + below(4)] : 0,
     };
     job->every = spec.every;
     job->start = now + spec.delay;
+    job->timeout = spec.timeout;
     if (chance(20)) {
         spec.retry = (struct job_retry){below(4) - 1, waits[below(5)], below(3), waits[below(5)],
                                         chance(30) ? 0.1 * below(11) : 0, chance(30)};
@@ -563,6 +641,15 @@ static int begun_by(struct model_worker *worker)
     return worker->hand[below(worker->begun)];
 }
 
+/* The job has begun, if nobody said so before; and its worker says so now, if it has a timeout. */
+static void begin(int id)
+{
+    struct model_job *job = &jobs[id];
+    require(!dispatcher_begun(dispatcher, job->worker, (uint64_t)id, now), "a beginning is taken", id);
+    if (job->timeout > 0 && job->phase == 0)
+        set_limit(id, 1, now + job->timeout);
+}
+
 static void park(void)
 {
     int w = pick(UP, 1);
@@ -570,9 +657,14 @@ static void park(void)
         return;
     struct model_worker *worker = &workers[w];
     int id = begun_by(worker);
+    if (chance(50))
+        begin(id);
     require(!dispatcher_parked(dispatcher, w, (uint64_t)id, now), "a park is taken", id);
     require(dispatcher_parked(dispatcher, w, (uint64_t)id, now) == TROUPE_EINVAL, "a job parks once", id);
+    int phase = jobs[id].phase, breaks = jobs[id].breaks;
     out_of_hand(id);
+    jobs[id].phase = phase;
+    jobs[id].breaks = breaks;
     handed++;
     jobs[id].place = PARKED;
     worker->parked[worker->parked_count++] = id;
@@ -602,13 +694,15 @@ static void finish(void)
         return;
     struct model_worker *worker = &workers[w];
     int id = of_parked ? worker->parked[below(worker->parked_count)] : begun_by(worker);
-    bool ok = chance(85);
+    if ((jobs[id].killed || jobs[id].overdue) && id % 3 == 0)
+        return; /* it does not end */
+    enum job_run how = chance(85) ? RUN_FINE : chance(80) ? RUN_FAILED : RUN_KILLED;
     double ran = run_time();
     if (!of_parked)
         shortest = ran < shortest ? ran : shortest;
     void *result = &tokens[JOBS + id];
     void *dropped;
-    int rc = dispatcher_done(dispatcher, w, (uint64_t)id, ok, ran, result, &dropped, now);
+    int rc = dispatcher_done(dispatcher, w, (uint64_t)id, how, ran, result, &dropped, now);
     require(!rc, "done is taken", id);
     if (of_parked)
         out_of_parked(id);
@@ -616,12 +710,14 @@ static void finish(void)
         out_of_hand(id);
     jobs[id].attempts++;
     worker->fresh = worker->fresh || !of_parked;
-    if (ok)
-        conclude(id, JOB_FINISHED, result);
-    else if (run_again(id, JOB_FAILED, result))
+    const struct model_job *job = &jobs[id];
+    enum job_end bad = job->overdue ? JOB_EXPIRED : how == RUN_KILLED ? JOB_KILLED : JOB_FAILED;
+    if (how == RUN_FINE && !job->overdue)
+        conclude(id, job->stopping ? JOB_STOPPED : JOB_FINISHED, result);
+    else if (run_again(id, bad, result))
         require(dropped == (jobs[id].place == ASKING ? NULL : result), "a failed run's result is dropped", id);
     else
-        conclude(id, JOB_FAILED, result);
+        conclude(id, bad, result);
     require(!dropped || (jobs[id].place != ENDING && !jobs[id].reporting), "a final result is not dropped", id);
 }
 
@@ -643,6 +739,26 @@ static void decide(void)
         retry(id);
     else
         conclude(id, job->end, job->result);
+}
+
+/* Some job begins late, is refused, or does so in another's place. */
+static void begin_or_refuse(void)
+{
+    int w = pick(UP, 1);
+    struct model_worker *worker = &workers[w];
+    if (!w)
+        return;
+    if (chance(60)) {
+        begin(begun_by(worker));
+        return;
+    }
+    if (worker->held <= worker->begun)
+        return;
+    int id = worker->hand[worker->held - 1];
+    require(!dispatcher_refused(dispatcher, w, (uint64_t)id, now), "a refusal is taken", id);
+    out_of_hand(id);
+    put_back(id);
+    worker->fresh = false;
 }
 
 static void answer_recall(void)
@@ -669,13 +785,33 @@ static void answer_recall(void)
     require(!dispatcher_recall_done(dispatcher, w, now), "a recall's answer is taken", w);
 }
 
+/* Cancels, stops or kills; a worker has it: what that makes of it. */
+static int tell_to_end(int id)
+{
+    static const double graces[] = {0, 0.0001, 0.01, 2};
+    struct model_job *job = &jobs[id];
+    bool handed_out = job->place == HANDED || job->place == PARKED;
+    if (chance(40))
+        return (int)dispatcher_cancel(dispatcher, (uint64_t)id, now);
+    job->stopping = job->stopping || handed_out;
+    if (chance(50))
+        return (int)dispatcher_stop(dispatcher, (uint64_t)id, now);
+    double grace = graces[below(4)];
+    if (handed_out)
+        job->killed = true;
+    bool sooner = job->phase == 2 && job->limit <= now + grace;
+    if (handed_out && job->phase != 3 && !sooner)
+        set_limit(id, 2, now + grace);
+    return dispatcher_kill(dispatcher, (uint64_t)id, grace, now);
+}
+
 static void cancel(void)
 {
     if (!submitted)
         return;
     int id = chance(70) && submitted > 50 ? submitted - below(50) : 1 + below(submitted);
     struct model_job *job = &jobs[id];
-    enum cancel_answer answer = dispatcher_cancel(dispatcher, (uint64_t)id, now);
+    int answer = tell_to_end(id);
     if (job->place == HANDED) {
         require(answer == CANCEL_HANDED, "a handed job is taken back first", id);
         job->cancelled = true;
@@ -728,6 +864,13 @@ static void cancel_pending(bool all)
     }
 }
 
+/* Of a soon close: all that run were asked to end. */
+static void stop_handed(void)
+{
+    for (int id = 1; id <= submitted; id++)
+        jobs[id].stopping = jobs[id].stopping || jobs[id].place == HANDED || jobs[id].place == PARKED;
+}
+
 static void close_pool(bool at_once)
 {
     dispatcher_close(dispatcher, at_once, now);
@@ -747,6 +890,7 @@ static void close_pool(bool at_once)
         return;
     soon = true;
     cancel_pending(true);
+    stop_handed();
     while (asked_count) {
         int id = asked[--asked_count];
         will_end(id, jobs[id].end, jobs[id].result);
@@ -756,9 +900,11 @@ static void close_pool(bool at_once)
 /* It had begun when its worker was lost. */
 static void lose_job(int id)
 {
-    jobs[id].attempts++;
-    if (!run_again(id, JOB_LOST, NULL))
-        conclude(id, JOB_LOST, NULL);
+    struct model_job *job = &jobs[id];
+    enum job_end end = job->overdue ? JOB_EXPIRED : job->killed ? JOB_KILLED : JOB_LOST;
+    job->attempts++;
+    if (!run_again(id, end, NULL))
+        conclude(id, end, NULL);
 }
 
 static void lose(int w)
@@ -783,6 +929,24 @@ static void lose(int w)
         lose_job(id);
     }
     *worker = (struct model_worker){0};
+}
+
+/* The worker is given up, or the job alone. */
+static void give_up(int id)
+{
+    int w = jobs[id].worker;
+    if (chance(50)) {
+        lose(w);
+        return;
+    }
+    forsaken++;
+    require(!dispatcher_forsake(dispatcher, (uint64_t)id, now), "a job is given up", id);
+    if (jobs[id].place == HANDED)
+        out_of_hand(id);
+    else
+        out_of_parked(id);
+    jobs[id].attempts++;
+    will_end(id, jobs[id].overdue ? JOB_EXPIRED : JOB_KILLED, NULL);
 }
 
 static void start_fails(int w)
@@ -846,7 +1010,8 @@ static void tick(void)
     int count = 0;
     double deadline = dispatcher_deadline(dispatcher);
     bool jump = deadline >= 0 && chance(30);
-    now = jump && deadline > now ? deadline : now + 1e-6 * below(1000);
+    double step = chance(3) ? 0.1 : 1e-6 * below(1000);
+    now = jump && deadline > now ? deadline : now + step;
     for (int id = 1; delayed && id <= submitted; id++) {
         if (jobs[id].place == DELAYED && jobs[id].due <= now)
             due[count++] = id;
@@ -905,8 +1070,10 @@ static void event(int most)
         finish();
     else if (kind < 70)
         park();
-    else if (kind < 75)
+    else if (kind < 74)
         cancel();
+    else if (kind < 76)
+        begin_or_refuse();
     else if (kind < 82)
         answer_recall();
     else if (kind < 85)
@@ -927,6 +1094,10 @@ static void check_states(void)
     };
     for (int id = 1; id <= submitted; id++) {
         enum job_state state = dispatcher_state(dispatcher, (uint64_t)id);
+        bool handed_out = jobs[id].place == HANDED || jobs[id].place == PARKED;
+        require((state == JOB_STOPPING) == (handed_out && jobs[id].stopping), "what was asked to end is stopping", id);
+        if (state == JOB_STOPPING)
+            continue;
         if (state == JOB_RUNNING && jobs[id].place != PARKED) {
             require(workers[jobs[id].worker].hand[0] == id, "the first in a hand is running", id);
             state = JOB_HANDED;
@@ -996,13 +1167,18 @@ int main(int argc, char **argv)
     seed = argc > 2 ? strtoull(argv[2], NULL, 10) : 1;
     while (done < wanted)
         done += (uint64_t)live();
-    require(ends[0] + ends[1] + ends[2] + ends[3] + abandoned == done, "every end is counted once", done);
+    uint64_t total = abandoned;
+    for (int i = 0; i < JOB_ENDS; i++)
+        total += ends[i];
+    require(total == done, "every end is counted once", (int64_t)done);
     printf("1..1\nok 1 - every job had exactly one outcome\n");
     printf("# %" PRIu64 " jobs, %" PRIu64 " events: ", done, events);
     printf("finished %" PRIu64 ", failed %" PRIu64 ", ", ends[JOB_FINISHED], ends[JOB_FAILED]);
     printf("cancelled %" PRIu64 ", lost %" PRIu64 ", ", ends[JOB_CANCELLED], ends[JOB_LOST]);
     printf("retried %" PRIu64 ", recalled %" PRIu64 ", parked %" PRIu64 ", ", retried, recalled, parked);
     printf("reported %" PRIu64 ", asked %" PRIu64 ", retired %" PRIu64 ", ", reported, questions, retirements);
-    printf("abandoned %" PRIu64 "\n", abandoned);
+    printf("stopped %" PRIu64 ", killed %" PRIu64 ", ", ends[JOB_STOPPED], ends[JOB_KILLED]);
+    printf("expired %" PRIu64 ", breaks %" PRIu64 ", ", ends[JOB_EXPIRED], pressed);
+    printf("forsaken %" PRIu64 ", abandoned %" PRIu64 "\n", forsaken, abandoned);
     return EXIT_SUCCESS;
 }

@@ -14,10 +14,11 @@ return function(opts, what, level)
   elseif backoff ~= nil then
     options.check(backoff, backoff_options, what .. ": backoff", level + 1)
   end
-  if not (opts.priority or opts.first or opts.delay or opts.retries or opts.discard or backoff) then return nil end
+  if not (opts.priority or opts.first or opts.delay or opts.retries or opts.discard or opts.timeout
+    or backoff) then return nil end
   backoff = backoff or {}
   return {
     priority = opts.priority, first = opts.first, delay = opts.delay, retries = opts.retries, discard = opts.discard,
-    base = backoff.base, factor = backoff.factor, max = backoff.max,
+    timeout = opts.timeout, base = backoff.base, factor = backoff.factor, max = backoff.max,
   }
 end

@@ -12,7 +12,8 @@ local M = {}
 
 local submit_options = {
   priority = "integer", first = "boolean", delay = "seconds", retries = "integer", backoff = "any", discard = "boolean",
-  name = "string", group = "any", on_success = "function", on_error = "function", on_complete = "function",
+  name = "string", timeout = "seconds", group = "any", on_success = "function", on_error = "function",
+  on_complete = "function",
 }
 
 -- ---- callbacks
@@ -82,7 +83,8 @@ end
 --- Submits one call.
 -- @param fn function, "module:function", "@file.lua" or Lua source; or a table { fn, option = value, ... } with
 --   priority (integer, higher first), first (boolean), delay (seconds), retries (integer; negative: no end), backoff
---   (seconds, or { base =, factor =, max = }), discard (boolean: nobody will ask for the outcome), name, group (one
+--   (seconds, or { base =, factor =, max = }), discard (boolean: nobody will ask for the outcome), name, timeout
+--   (seconds; a run that takes longer is ended as by job:kill(), and has failed with "timeout"), group (one
 --   of this pool's groups), on_success (fn(job, results...)), on_error (fn(job, error)), on_complete (fn(job)): called
 --   here, in a task, when the outcome is there
 -- @param ... arguments, which must be able to cross

@@ -1,0 +1,87 @@
+/* pool_control.c - a pool's jobs that shall end: asked, broken into, given up. What follows when is the dispatcher's
+ * matter (dispatcher_control.c).
+ *
+ * What is said to a worker of a job goes the same way as the job: MAIL_HALT and MAIL_KILL arrive after its MAIL_RUN.
+ */
+#include "address.h"
+#include "mailbox.h"
+#include "pool_inner.h"
+
+/* Posts a letter about the job (0: about all) to the worker. For want of memory it is not: what follows later is. */
+static void tell(struct pool *self, int worker, enum message_kind kind, uint64_t id)
+{
+    struct hand *hand = pool_hand(self, worker);
+    struct message *m = hand && hand->worker ? message_new(kind) : NULL;
+    if (!m)
+        return;
+    message_header(m)->to = address_make(0, worker_box(hand->worker), 0);
+    message_header(m)->id = id;
+    pool_post(self, &m);
+}
+
+/* A worker has the job. Taken back unbegun it is cancelled; else the worker is told. */
+static void stop_handed(struct pool *self, uint64_t id, double now)
+{
+    if (pool_take_back(self, id))
+        dispatcher_withdraw(self->dispatcher, id, now);
+    else
+        tell(self, dispatcher_worker_of(self->dispatcher, id), MAIL_HALT, id);
+}
+
+void pool_halt(struct pool *self, struct message **letter, double now)
+{
+    uint64_t id = message_header(*letter)->id;
+    enum cancel_answer a = dispatcher_stop(self->dispatcher, id, now);
+    if (a == CANCEL_HANDED)
+        stop_handed(self, id, now);
+    pool_answer_boolean(self, letter, a != CANCEL_UNKNOWN);
+}
+
+void pool_kill(struct pool *self, struct message **letter, double now)
+{
+    const struct header *h = message_header(*letter);
+    uint64_t id = h->id;
+    int a = dispatcher_kill(self->dispatcher, id, h->u.seconds, now);
+    if (a != CANCEL_UNKNOWN && a != CANCEL_ENDED)
+        stop_handed(self, id, now);
+    if (a >= 0)
+        pool_answer_boolean(self, letter, a != CANCEL_UNKNOWN);
+    else
+        pool_answer_nil(self, letter);
+}
+
+void pool_refused(struct pool *self, struct message **letter, double now)
+{
+    uint64_t id = message_header(*letter)->id;
+    int worker = pool_worker_of(self, *letter);
+    if (worker && dispatcher_refused(self->dispatcher, worker, id, now) == 0)
+        pool_keep_letter(letter);
+}
+
+void pool_halt_all(struct pool *self)
+{
+    for (int i = 1; i <= self->hand_count; i++)
+        tell(self, i, MAIL_HALT, 0);
+}
+
+void pool_halt_job(struct pool *self, const struct action *a)
+{
+    tell(self, a->worker, MAIL_HALT, a->id);
+}
+
+/* An interrupt for a job that does not run would take the place of one for another that does. */
+void pool_break_job(struct pool *self, const struct action *a)
+{
+    struct worker *worker = pool_hand(self, a->worker)->worker;
+    if (worker_runs(worker, a->id))
+        worker_interrupt(worker, a->id);
+    tell(self, a->worker, MAIL_KILL, a->id);
+}
+
+void pool_abandon_job(struct pool *self, const struct action *a, double now)
+{
+    if (worker_runs(pool_hand(self, a->worker)->worker, a->id))
+        pool_abandon_worker(self, a->worker, now);
+    else
+        dispatcher_forsake(self->dispatcher, a->id, now);
+}
