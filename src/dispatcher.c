@@ -66,6 +66,7 @@ void dispatcher_end(struct dispatcher *self, struct job *job, enum job_end how, 
 {
     id_map_remove(&self->live, job->id);
     job_queue_leave(&self->queue, job);
+    job->state = JOB_NONE;
     job->end = how;
     job->result = result;
     job_list_insert(&self->ended, self->ended.tail, job);

@@ -147,6 +147,10 @@ static void resolve(struct ear *self, struct message **letter, void *context)
     struct future *f = h->slot < self->slot_count ? self->slots[h->slot] : NULL;
     if (!f || f->id != (h->kind == MAIL_ANSWER ? h->code : h->id))
         return;
+    if (h->kind == MAIL_RESULT && h->flags & FLAG_MORE) {
+        f->resolve(f, letter, context); /* it stays where it is */
+        return;
+    }
     uint32_t slot = f->slot;
     f->pending = false;
     self->slots[slot] = NULL;

@@ -30,6 +30,7 @@ struct lua_job {
     uint8_t status;
     uint8_t held;
     bool told; /* callbacks wait for its outcome */
+    uint32_t runs; /* that ended, of a repeating one */
     struct shelf_place place;
     union {
         lua_Integer integer;
@@ -39,7 +40,7 @@ struct lua_job {
     double seconds; /* its run took, as the worker measured */
 };
 
-static const char class_key, pending_key;
+static const char class_key, repeating_key, pending_key;
 
 void lua_job_push_pending(lua_State *L)
 {
@@ -131,17 +132,13 @@ static uint8_t status_of(unsigned flags)
     return flags & FLAG_ERROR ? FAILED : FINISHED;
 }
 
-static bool resolve(struct future *future, struct message **letter, void *context)
+/* The job, on top of the stack, holds the letter's outcome. */
+static void hold(lua_State *L, struct lua_job *self, struct message **letter)
 {
-    struct lua_job *self = (struct lua_job *)future;
-    lua_State *L = context;
     const struct header *h = message_header(*letter);
     size_t size = message_body_size(*letter);
     self->status = status_of(h->flags);
     self->seconds = h->u.seconds;
-    lua_checkstack(L, 8);
-    lua_job_push_pending(L);
-    lua_rawgeti(L, -1, (lua_Integer)future->slot + 1);
     if (!has_results(self) || size == 0 || !hold_scalar(self, message_body(*letter), size)) {
         lua_pushcfunction(L, hold_values);
         lua_pushvalue(L, -2);
@@ -152,22 +149,61 @@ static bool resolve(struct future *future, struct message **letter, void *contex
             lua_setiuservalue(L, -2, 1);
         }
     }
+}
+
+/* A turn of the repeating job on top of the stack has ended: callbacks get a job of that turn's own. */
+static void tell_turn(lua_State *L, const struct lua_job *self, struct message **letter)
+{
+    if (!self->told)
+        return;
+    struct lua_job *turn = lua_newuserdatauv(L, sizeof *turn, 1);
+    *turn = (struct lua_job){.future.id = self->future.id, .ear = self->ear, .pool = self->pool};
+    lua_job_push_class(L);
+    lua_setmetatable(L, -2);
+    hold(L, turn, letter);
+    lua_outcome_tell(L, 2);
+    lua_pop(L, 1);
+}
+
+static bool resolve(struct future *future, struct message **letter, void *context)
+{
+    struct lua_job *self = (struct lua_job *)future;
+    lua_State *L = context;
+    lua_checkstack(L, 12);
+    lua_job_push_pending(L);
+    lua_rawgeti(L, -1, (lua_Integer)future->slot + 1);
+    self->runs += !(message_header(*letter)->flags & FLAG_CANCELLED);
+    if (message_header(*letter)->flags & FLAG_MORE) {
+        tell_turn(L, self, letter);
+        lua_pop(L, 2);
+        return true;
+    }
+    hold(L, self, letter);
     bool stays = shelf_end(L, &self->place);
     if (!stays)
         anchor(L, future, lua_gettop(L) - 1, false);
     lua_loop_wake(L, future);
     if (self->told)
-        lua_outcome_tell(L);
+        lua_outcome_tell(L, 1);
     lua_pop(L, 2);
     return stays;
+}
+
+/* Is the metatable on top of the stack that of repeating jobs? */
+static bool is_repeating(lua_State *L)
+{
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &repeating_key);
+    bool is = lua_rawequal(L, -1, -2);
+    lua_pop(L, 1);
+    return is;
 }
 
 static struct lua_job *check(lua_State *L)
 {
     struct lua_job *self = lua_touserdata(L, 1);
-    bool is = self && lua_getmetatable(L, 1) && lua_rawequal(L, -1, lua_upvalueindex(1));
-    if (!is)
-        luaL_checkudata(L, 1, "troupe.job");
+    bool has = self && lua_getmetatable(L, 1);
+    if (!has || !(lua_rawequal(L, -1, lua_upvalueindex(1)) || is_repeating(L)))
+        luaL_typeerror(L, 1, "troupe.job");
     lua_pop(L, 1);
     return self;
 }
@@ -457,6 +493,35 @@ void lua_job_push_class(lua_State *L)
     lua_setfield(L, -2, "__index");
     lua_pushvalue(L, -1);
     lua_rawsetp(L, LUA_REGISTRYINDEX, &class_key);
+}
+
+/* (repeating job, key) -> runs, or the method of all jobs; upvalue: their class */
+static int repeating_index(lua_State *L)
+{
+    const struct lua_job *self = lua_touserdata(L, 1);
+    if (lua_type(L, 2) == LUA_TSTRING && strcmp(lua_tostring(L, 2), "runs") == 0)
+        lua_pushinteger(L, self->runs);
+    else
+        lua_gettable(L, lua_upvalueindex(1));
+    return 1;
+}
+
+void lua_job_repeat(lua_State *L)
+{
+    if (lua_rawgetp(L, LUA_REGISTRYINDEX, &repeating_key) != LUA_TTABLE) {
+        lua_pop(L, 1);
+        lua_createtable(L, 0, 3);
+        lua_job_push_class(L);
+        lua_getfield(L, -1, "__tostring");
+        lua_setfield(L, -3, "__tostring");
+        lua_pushcclosure(L, repeating_index, 1);
+        lua_setfield(L, -2, "__index");
+        lua_pushliteral(L, "troupe.job");
+        lua_setfield(L, -2, "__name");
+        lua_pushvalue(L, -1);
+        lua_rawsetp(L, LUA_REGISTRYINDEX, &repeating_key);
+    }
+    lua_setmetatable(L, -2);
 }
 
 struct future *lua_job_push(lua_State *L, struct ear *ear, uint32_t pool, int class, int pending)

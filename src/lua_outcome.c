@@ -31,15 +31,15 @@ static int told(lua_State *L, int status, lua_KContext context)
     return 0;
 }
 
-/* Lua: (job) */
+/* Lua: (job, turn or nothing) */
 static int tell(lua_State *L, int status, lua_KContext context)
 {
     (void)status;
     (void)context;
-    lua_settop(L, 1);
+    lua_settop(L, 2);
     lua_rawgetp(L, LUA_REGISTRYINDEX, &teller_key);
     lua_insert(L, 1);
-    lua_callk(L, 1, 0, 0, told);
+    lua_callk(L, 2, 0, 0, told);
     return 0;
 }
 
@@ -51,7 +51,7 @@ static int begin(lua_State *L)
     return tell(L, LUA_OK, 0);
 }
 
-void lua_outcome_tell(lua_State *L)
+void lua_outcome_tell(lua_State *L, int count)
 {
     struct vm_task *task = vm_task_new(vm_tasks_of(L), lua_task_ended, NULL);
     if (!task) {
@@ -60,7 +60,8 @@ void lua_outcome_tell(lua_State *L)
     }
     lua_State *co = vm_task_coroutine(task);
     lua_pushcfunction(co, begin);
-    lua_pushvalue(L, -1);
-    lua_xmove(L, co, 1);
-    vm_task_start(task, 1);
+    for (int i = 0; i < count; i++)
+        lua_pushvalue(L, -count);
+    lua_xmove(L, co, count);
+    vm_task_start(task, count);
 }

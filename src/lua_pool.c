@@ -15,25 +15,16 @@
 #include "lua_batch.h"
 #include "lua_loop.h"
 #include "lua_job.h"
+#include "lua_order.h"
 #include "lua_outcome.h"
+#include "lua_pool_inner.h"
 #include "node.h"
 #include "order.h"
 #include "troupe.h"
 #include "value.h"
 #include "vm_task.h"
 
-enum { UP_CLASS = 1, UP_JOB, UP_BATCH, UP_PENDING, UP_KNOWN, UP_COUNT = UP_KNOWN };
-
-struct lua_pool {
-    struct ear *ear;
-    uint32_t id;
-    int workers;
-    bool closed;
-    bool particular; /* its jobs have options of the pool's: submitting is Lua's matter */
-    struct shelf shelf;
-};
-
-static struct lua_pool *check(lua_State *L)
+struct lua_pool *lua_pool_check(lua_State *L)
 {
     struct lua_pool *self = lua_touserdata(L, 1);
     if (!self || !lua_getmetatable(L, 1) || !lua_rawequal(L, -1, lua_upvalueindex(UP_CLASS)))
@@ -42,9 +33,9 @@ static struct lua_pool *check(lua_State *L)
     return self;
 }
 
-static struct lua_pool *check_open(lua_State *L)
+struct lua_pool *lua_pool_check_open(lua_State *L)
 {
-    struct lua_pool *self = check(L);
+    struct lua_pool *self = lua_pool_check(L);
     luaL_argcheck(L, !self->closed, 1, "the pool is closed");
     return self;
 }
@@ -125,10 +116,10 @@ static void encode_call(lua_State *L, int first, int last, uint64_t code, struct
     lua_error(L);
 }
 
+/* The name is that of the options at index 2. */
 static void append_order(lua_State *L, struct message **letter, const struct job_order *order, struct future *future)
 {
-    message_header(*letter)->flags |= FLAG_ORDER;
-    if (buffer_append(&(*letter)->bytes, order, sizeof *order) == 0)
+    if (lua_order_append(L, 2, order, *letter) == 0)
         return;
     message_destroy(letter);
     forget(L, future);
@@ -148,7 +139,7 @@ static void post(lua_State *L, struct lua_pool *pool, struct message **letter, s
 
 static int submit(lua_State *L, int first, int last, const struct job_order *order, bool discard, bool apart)
 {
-    struct lua_pool *pool = check_open(L);
+    struct lua_pool *pool = lua_pool_check_open(L);
     luaL_checkstack(L, 8, NULL);
     uint64_t code = code_of(L, pool, first);
     struct future *future = NULL;
@@ -161,6 +152,8 @@ static int submit(lua_State *L, int first, int last, const struct job_order *ord
     if (order)
         append_order(L, &m, order, future);
     post(L, pool, &m, future);
+    if (future && order && order->every > 0)
+        lua_job_repeat(L);
     if (future && !apart)
         lua_job_shelve(future, &pool->shelf);
     return discard ? 0 : 1;
@@ -200,7 +193,7 @@ static int pool_submit(lua_State *L)
     bool discard = false;
     int type = lua_type(L, 2);
     luaL_checkstack(L, 4, NULL);
-    if (check_open(L)->particular) {
+    if (lua_pool_check_open(L)->particular) {
         return submit_in_lua(L);
     } else if (type == LUA_TTABLE && only_discards(L, 2, &discard)) {
         lua_rawgeti(L, 2, 1);
@@ -213,14 +206,6 @@ static int pool_submit(lua_State *L)
     return submit(L, 2, lua_gettop(L), NULL, discard, false);
 }
 
-static lua_Number number_field(lua_State *L, const char *name, lua_Number fallback)
-{
-    lua_getfield(L, 2, name);
-    lua_Number v = luaL_optnumber(L, -1, fallback);
-    lua_pop(L, 1);
-    return v;
-}
-
 static bool boolean_field(lua_State *L, const char *name)
 {
     lua_getfield(L, 2, name);
@@ -229,23 +214,11 @@ static bool boolean_field(lua_State *L, const char *name)
     return v;
 }
 
-static struct job_order check_order(lua_State *L)
-{
-    return (struct job_order){.priority = (int32_t)number_field(L, "priority", 0),
-                              .retries = (int32_t)number_field(L, "retries", 0),
-                              .delay = number_field(L, "delay", 0),
-                              .backoff = number_field(L, "base", 0),
-                              .factor = number_field(L, "factor", 0),
-                              .max = number_field(L, "max", 0),
-                              .first = boolean_field(L, "first"),
-                              .timeout = number_field(L, "timeout", 0)};
-}
-
 /* (pool, checked options, function, ...) -> job, or nothing with discard */
 static int pool_submit_ordered(lua_State *L)
 {
     luaL_checktype(L, 2, LUA_TTABLE);
-    struct job_order order = check_order(L);
+    struct job_order order = lua_order_of_job(L, 2);
     static const struct job_order none;
     bool discard = boolean_field(L, "discard"), apart = boolean_field(L, "apart");
     bool plain = memcmp(&order, &none, sizeof order) == 0;
@@ -255,11 +228,11 @@ static int pool_submit_ordered(lua_State *L)
 /* (pool, checked options or nil, function, items, from, to) -> batch that calls function(item) for each of them */
 static int pool_submit_batch(lua_State *L)
 {
-    struct lua_pool *pool = check_open(L);
+    struct lua_pool *pool = lua_pool_check_open(L);
     bool ordered = lua_istable(L, 2);
     struct job_order order = {0};
     if (ordered)
-        order = check_order(L);
+        order = lua_order_of_job(L, 2);
     lua_Integer from = luaL_checkinteger(L, 5), to = luaL_checkinteger(L, 6);
     luaL_checktype(L, 4, LUA_TTABLE);
     luaL_argcheck(L, to >= from && to - from < 100000, 6, "a batch has 1 to 100000 items");
@@ -279,47 +252,24 @@ static int pool_submit_batch(lua_State *L)
     return 1;
 }
 
-static uint32_t append_string(struct message *m, const char *text, size_t size)
-{
-    return buffer_append(&m->bytes, text, size + 1) ? 0 : (uint32_t)size + 1;
-}
-
-static int fill_order(lua_State *L, struct message *m, struct pool_order *order)
-{
-    size_t at = m->bytes.size, size;
-    if (buffer_append(&m->bytes, order, sizeof *order))
-        return TROUPE_ENOMEM;
-    static const int fields[] = {1, 5, 6};
-    uint32_t *const sizes[] = {&order->name_size, &order->path_size, &order->cpath_size};
-    for (int i = 0; i < 3; i++) {
-        const char *text = lua_tolstring(L, fields[i], &size);
-        *sizes[i] = append_string(m, text, size);
-        if (!*sizes[i])
-            return TROUPE_ENOMEM;
-    }
-    memcpy(m->bytes.data + at, order, sizeof *order);
-    return 0;
-}
-
-/* (name, workers, idle_timeout, memory_limit, path, cpath [, init, args...]) -> pool. Arguments were checked in Lua. */
+/* (settings [, init, args...]) -> pool. Arguments were checked in Lua. */
 static int pool_new(lua_State *L)
 {
     static const struct value_mode with_function = {.unnumbered = 1};
     int top = lua_gettop(L);
-    struct pool_order order = {.workers = (int32_t)luaL_checkinteger(L, 2), .idle_timeout = luaL_checknumber(L, 3),
-                               .memory_limit = (uint64_t)luaL_checkinteger(L, 4), .init = top >= 7};
-    luaL_checkstring(L, 1);
-    luaL_checkstring(L, 5);
-    luaL_checkstring(L, 6);
+    luaL_checktype(L, 1, LUA_TTABLE);
     struct ear *ear = loop_ear(lua_loop_with_node(L));
     struct lua_pool *self = lua_newuserdatauv(L, sizeof *self, 1);
-    *self = (struct lua_pool){.ear = ear, .id = node_new_pool_id(), .workers = order.workers, .closed = true};
+    *self = (struct lua_pool){.ear = ear, .id = node_new_pool_id(), .closed = true};
     shelf_init(&self->shelf, ear);
     lua_pushvalue(L, lua_upvalueindex(UP_CLASS));
     lua_setmetatable(L, -2);
+    lua_getfield(L, 1, "workers");
+    self->workers = (int)lua_tointeger(L, -1);
+    lua_pop(L, 1);
     struct message *m = new_letter(L, MAIL_OPEN, self);
-    int rc = fill_order(L, m, &order);
-    if (rc == 0 && order.init && value_encode(L, 7, top, "init argument", &with_function, &m->bytes)) {
+    int rc = lua_order_of_pool(L, 1, top >= 2, m);
+    if (rc == 0 && top >= 2 && value_encode(L, 2, top, "init argument", &with_function, &m->bytes)) {
         message_destroy(&m);
         return lua_error(L);
     }
@@ -335,7 +285,7 @@ static int pool_new(lua_State *L)
 /* (pool) from now on, all its submits go through Lua */
 static int pool_be_particular(lua_State *L)
 {
-    check(L)->particular = true;
+    lua_pool_check(L)->particular = true;
     return 0;
 }
 
@@ -355,7 +305,7 @@ static int next_ended(lua_State *L, int status, lua_KContext context)
 /* (pool, timeout) -> the next job that ended and was not asked about; nothing when none is in flight or the time is up */
 static int pool_next_ended(lua_State *L)
 {
-    struct lua_pool *self = check(L);
+    struct lua_pool *self = lua_pool_check(L);
     double deadline = lua_loop_deadline(L, 2);
     lua_settop(L, 2);
     lua_pushnumber(L, deadline);
@@ -367,20 +317,20 @@ static int pool_next_ended(lua_State *L)
 /* (pool) gives up its hold on the jobs that ended, and those in flight: as it is collected. */
 static int pool_forget(lua_State *L)
 {
-    shelf_clear(L, &check(L)->shelf);
+    shelf_clear(L, &lua_pool_check(L)->shelf);
     return 0;
 }
 
 /* (pool) -> a job in flight, nothing when there is none */
 static int pool_flying(lua_State *L)
 {
-    return shelf_push_flying(L, &check(L)->shelf);
+    return shelf_push_flying(L, &lua_pool_check(L)->shelf);
 }
 
 /* (pool, soon) closes it without waiting. */
 static int pool_close(lua_State *L)
 {
-    struct lua_pool *self = check(L);
+    struct lua_pool *self = lua_pool_check(L);
     if (self->closed)
         return 0;
     self->closed = true;
@@ -393,41 +343,6 @@ static int pool_close(lua_State *L)
     return 0;
 }
 
-/* (pool, soon, timeout) -> true when it has drained, nil at the timeout */
-static int pool_shutdown(lua_State *L)
-{
-    struct lua_pool *self = check(L);
-    double deadline = lua_loop_deadline(L, 3);
-    self->closed = true;
-    struct header question = {.kind = MAIL_CLOSE, .pool = self->id, .flags = lua_toboolean(L, 2) ? FLAG_SOON : 0};
-    return lua_loop_ask(L, &question, deadline);
-}
-
-static int pool_stats(lua_State *L)
-{
-    struct lua_pool *self = check_open(L);
-    struct header question = {.kind = MAIL_STATS, .pool = self->id};
-    return lua_loop_ask(L, &question, -1);
-}
-
-/* (pool) -> true: all pending jobs are cancelled */
-static int pool_cancel(lua_State *L)
-{
-    struct lua_pool *self = check_open(L);
-    struct header question = {.kind = MAIL_CANCEL, .pool = self->id};
-    return lua_loop_ask(L, &question, -1);
-}
-
-static int pool_resize(lua_State *L)
-{
-    struct lua_pool *self = check_open(L);
-    lua_Integer workers = luaL_checkinteger(L, 2);
-    luaL_argcheck(L, workers >= 1 && workers <= INT32_MAX, 2, "at least one worker");
-    struct header question = {.kind = MAIL_RESIZE, .pool = self->id, .u.number = workers};
-    self->workers = (int)workers;
-    return lua_loop_ask(L, &question, -1);
-}
-
 /* (length) -> an empty table with room for so many */
 static int sized_table(lua_State *L)
 {
@@ -438,13 +353,13 @@ static int sized_table(lua_State *L)
 
 static int pool_workers(lua_State *L)
 {
-    lua_pushinteger(L, check(L)->workers);
+    lua_pushinteger(L, lua_pool_check(L)->workers);
     return 1;
 }
 
 static int pool_is_closed(lua_State *L)
 {
-    lua_pushboolean(L, check(L)->closed);
+    lua_pushboolean(L, lua_pool_check(L)->closed);
     return 1;
 }
 
@@ -462,7 +377,7 @@ int lua_pool_open(lua_State *L)
     static const luaL_Reg functions[] = {
         {"new", pool_new}, {"submit", pool_submit}, {"submit_ordered", pool_submit_ordered}, {"submit_batch", pool_submit_batch},
         {"close", pool_close}, {"be_particular", pool_be_particular}, {"next_ended", pool_next_ended}, {"forget", pool_forget}, {"flying", pool_flying},
-        {"on_outcome", lua_outcome_set}, {"shutdown", pool_shutdown}, {"stats", pool_stats}, {"cancel", pool_cancel}, {"resize", pool_resize},
+        {"on_outcome", lua_outcome_set},
         {"workers", pool_workers}, {"table", sized_table}, {"is_closed", pool_is_closed}, {NULL, NULL}};
     luaL_newlibtable(L, functions);
     luaL_newmetatable(L, "troupe.pool");
@@ -474,6 +389,7 @@ int lua_pool_open(lua_State *L)
     lua_batch_push_class(L);
     lua_job_push_pending(L);
     push_known(L);
+    lua_pool_add_questions(L);
     luaL_setfuncs(L, functions, UP_COUNT);
     return 1;
 }

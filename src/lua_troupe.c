@@ -3,6 +3,7 @@
 
 #include <lauxlib.h>
 
+#include "clock.h"
 #include "lua_inside.h"
 #include "lua_items.h"
 #include "lua_limit.h"
@@ -51,6 +52,13 @@ static int load_part(lua_State *L)
 }
 
 /* () -> processors this process may use */
+/* Seconds since the epoch, finer than os.time's. */
+static int wall(lua_State *L)
+{
+    lua_pushnumber(L, clock_wall());
+    return 1;
+}
+
 static int cores(lua_State *L)
 {
     lua_pushinteger(L, thread_cores());
@@ -65,6 +73,8 @@ static int open_core(lua_State *L)
     lua_limit_open(L);
     lua_pushcfunction(L, cores);
     lua_setfield(L, -2, "cores");
+    lua_pushcfunction(L, wall);
+    lua_setfield(L, -2, "wall");
     return 1;
 }
 

@@ -21,7 +21,7 @@ enum message_kind {
     MAIL_DONE,   /* worker -> node: it ran `seconds`; FLAG_ERROR: body is the error and its traceback */
     MAIL_PARKED, /* worker -> node: job `id` waits; the worker is free for others */
     MAIL_RESULT, /* node -> client: the outcome of job `id` */
-    MAIL_CANCEL, /* client -> node: cancel job `id` of `pool`, or all pending (id 0); ANSWER true or false */
+    MAIL_CANCEL, /* client -> node: cancel job `id` of `pool`, or all pending (id 0), delayed ones too if `number`; ANSWER true or false */
     MAIL_STATUS, /* client -> node: ANSWER the word for the state of job `id` */
     MAIL_STATS,  /* client -> node: ANSWER the counts of pool `pool` as a map */
     MAIL_RESIZE, /* client -> node: `number` workers from now on */
@@ -34,7 +34,8 @@ enum message_kind {
     MAIL_LEAVE,  /* client -> node: this vm is closing; its pools close soon, its outcomes are dropped */
     MAIL_HALT,   /* client -> node: ask job `id` to end; ANSWER true or false. node -> worker: it shall; id 0: all */
     MAIL_BEGUN,  /* worker -> node: job `id`, which has a timeout, begins */
-    MAIL_REFUSE  /* worker -> node: a RUN given back unbegun; the worker is in a long one */
+    MAIL_REFUSE, /* worker -> node: a RUN given back unbegun; the worker is in a long one */
+    MAIL_PAUSE   /* client -> node: `number` 1: no job begins from now on, 0: they do again; ANSWER true */
 };
 
 enum message_flag {

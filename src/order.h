@@ -11,18 +11,27 @@ struct pool_order {
     int32_t init;       /* 0 or 1 */
     uint64_t memory_limit;
     double idle_timeout;
+    int32_t max_jobs;    /* 0: no end */
+    int32_t concurrency; /* 0: the default */
     uint32_t name_size, path_size, cpath_size; /* closing zeros included */
     uint32_t reserved;
 };
 
-/* At the end of a MAIL_SUBMIT body, with FLAG_ORDER. */
+enum job_order_bit {
+    ORDER_FIRST = 1,
+    ORDER_SCHEDULED = 2, /* the delay leads to a moment that was named */
+    ORDER_ASKS = 4       /* MAIL_ASK before each retry */
+};
+
+/* At the end of a MAIL_SUBMIT body, with FLAG_ORDER. In front of it: the job's name, without any zero. */
 struct job_order {
     int32_t priority;
     int32_t retries;
     double delay;
-    double backoff, factor, max;
-    int32_t first; /* 0 or 1 */
-    int32_t reserved;
+    double backoff, factor, max, jitter;
+    double every; /* 0: once */
+    uint32_t bits; /* enum job_order_bit */
+    uint32_t name_size;
     double timeout; /* seconds of one run; 0: none */
 };
 

@@ -21,6 +21,12 @@ static void resize(struct pool *self, struct message **letter, double now)
     pool_answer_boolean(self, letter, workers >= 1 && workers <= INT32_MAX && dispatcher_resize(self->dispatcher, (int)workers, now) == 0);
 }
 
+static void pause(struct pool *self, struct message **letter, double now)
+{
+    dispatcher_pause(self->dispatcher, message_header(*letter)->u.number != 0, now);
+    pool_answer_boolean(self, letter, true);
+}
+
 static void close_pool(struct pool *self, struct message **letter, double now)
 {
     if (message_header(*letter)->flags & FLAG_SOON)
@@ -81,6 +87,9 @@ void pool_handle(struct pool *self, struct message **letter, double now)
         break;
     case MAIL_RESIZE:
         resize(self, letter, now);
+        break;
+    case MAIL_PAUSE:
+        pause(self, letter, now);
         break;
     case MAIL_CLOSE:
         close_pool(self, letter, now);
@@ -235,7 +244,13 @@ struct pool *pool_new(struct message **open, const struct pool_house *house)
     self->house = *house;
     slab_init(&self->tickets, sizeof(struct ticket));
     if (read_pool_order(self, &order) == 0) {
-        struct dispatcher_options options = {.workers = order.workers, .idle_timeout = order.idle_timeout};
+        struct dispatcher_options options = {
+            .workers = order.workers,
+            .idle_timeout = order.idle_timeout,
+            .max_jobs = order.max_jobs,
+            .concurrency = order.concurrency,
+            .seed = self->id,
+        };
         self->worker.pool = self->id;
         self->worker.init = self->init;
         self->worker.vm.open = house->hooks->open;

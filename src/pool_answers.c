@@ -42,7 +42,8 @@ void pool_answer_status(struct pool *self, struct message **letter)
 {
     static const char *const words[] = {
         [JOB_NONE] = "unknown", [JOB_DELAYED] = "delayed", [JOB_QUEUED] = "queued",
-        [JOB_HANDED] = "queued", [JOB_RUNNING] = "running", [JOB_STOPPING] = "stopping"};
+        [JOB_HANDED] = "queued", [JOB_RUNNING] = "running", [JOB_STOPPING] = "stopping",
+        [JOB_ASKED] = "delayed"};
     uint64_t id = message_header(*letter)->id;
     enum job_state s = dispatcher_state(self->dispatcher, id);
     if (s == JOB_RUNNING && !pool_has_begun(self, id))
@@ -60,7 +61,7 @@ void pool_answer_stats(struct pool *self, struct message **letter)
     const struct {
         const char *name;
         uint64_t count;
-    } rows[] = {{"alive", n.workers}, {"busy", n.workers - n.idle}, {"pending", n.pending}, {"delayed", n.delayed},
+    } rows[] = {{"alive", n.workers}, {"busy", n.workers - n.idle}, {"pending", n.pending}, {"delayed", n.delayed + n.asked}, {"scheduled", n.scheduled},
                 {"handed", n.handed}, {"done", n.finished}, {"failed", n.failed}, {"cancelled", n.cancelled},
                 {"lost", n.lost}, {"retried", n.retried}, {"stopped", n.stopped}};
     message_clear_body(*letter);

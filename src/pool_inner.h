@@ -18,11 +18,21 @@
 #ifndef POOL_INNER_H
 #define POOL_INNER_H
 
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
 #include "codes.h"
 #include "dispatcher.h"
 #include "pool.h"
 #include "slab.h"
 #include "worker.h"
+
+/* What only a job with a name has. */
+struct ticket_extra {
+    size_t name_size;
+    char name[]; /* with a closing zero */
+};
 
 struct ticket {
     struct message *letter;
@@ -31,8 +41,9 @@ struct ticket {
     uint32_t slot;
     uint16_t flags;   /* of the letter */
     uint8_t end;      /* enum job_end, once it is owed */
-    bool repeatable;  /* may run again: the letter stays here */
-    bool starved;     /* there was no memory to hand it out */
+    bool repeatable : 1; /* may run again: the letter stays here */
+    bool starved : 1; /* there was no memory to hand it out */
+    struct ticket_extra *extra; /* NULL: none */
     struct ticket *next; /* owed */
 };
 
@@ -116,6 +127,9 @@ void pool_abandon_job(struct pool *self, const struct action *a, double now);
 
 /* All that run are asked to end. */
 void pool_halt_all(struct pool *self);
+
+/* The ticket is done with. */
+void pool_free_ticket(struct pool *self, struct ticket *t);
 
 /* The worker of that number, NULL when there is none. */
 struct hand *pool_hand(struct pool *self, int worker);

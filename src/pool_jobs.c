@@ -5,6 +5,7 @@
 #include "pool_inner.h"
 #include "troupe.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 static const double owed_retry = 0.01;
@@ -86,7 +87,7 @@ void pool_end_job(struct pool *self, const struct action *a, double now)
         return;
     }
     message_destroy(&t->letter);
-    slab_put(&self->tickets, t);
+    pool_free_ticket(self, t);
 }
 
 void pool_pay_owed(struct pool *self, double now)
@@ -94,26 +95,58 @@ void pool_pay_owed(struct pool *self, double now)
     while (self->owed && settle(self, self->owed)) {
         struct ticket *t = self->owed;
         self->owed = t->next;
-        slab_put(&self->tickets, t);
+        pool_free_ticket(self, t);
     }
     self->owed_at = now + owed_retry;
 }
 
-static void read_order(struct message *letter, struct job_spec *spec)
+/* Takes the order, and the name in front of it, off the letter; its bytes stay behind the end until the letter grows. */
+static void read_order(struct message *letter, struct job_spec *spec, struct job_order *order)
 {
-    struct job_order order;
-    if (!(message_header(letter)->flags & FLAG_ORDER) || message_body_size(letter) < sizeof order)
+    if (!(message_header(letter)->flags & FLAG_ORDER) || message_body_size(letter) < sizeof *order)
         return;
     message_header(letter)->flags &= (uint16_t)~FLAG_ORDER;
-    letter->bytes.size -= sizeof order;
-    memcpy(&order, letter->bytes.data + letter->bytes.size, sizeof order);
-    spec->priority = order.priority;
-    spec->first = order.first;
-    spec->delay = order.delay;
-    spec->retry = (struct job_retry){.retries = order.retries, .base = order.backoff, .factor = order.factor, .max = order.max};
-    spec->timeout = order.timeout;
-    if (order.timeout > 0)
+    letter->bytes.size -= sizeof *order;
+    memcpy(order, letter->bytes.data + letter->bytes.size, sizeof *order);
+    if (order->name_size > message_body_size(letter))
+        order->name_size = 0;
+    letter->bytes.size -= order->name_size;
+    spec->priority = order->priority;
+    spec->first = order->bits & ORDER_FIRST;
+    spec->delay = order->delay;
+    spec->scheduled = order->bits & ORDER_SCHEDULED;
+    spec->every = order->every;
+    spec->retry = (struct job_retry){
+        .retries = order->retries,
+        .base = order->backoff,
+        .factor = order->factor,
+        .max = order->max,
+        .jitter = order->jitter,
+        .asks = order->bits & ORDER_ASKS,
+    };
+    spec->timeout = order->timeout;
+    if (order->timeout > 0)
         message_header(letter)->flags |= FLAG_TIMED;
+}
+
+/* What the job has beyond others: its name, which stands behind the letter's end. False: no memory. */
+static bool add_extra(struct ticket *t, const struct job_order *order)
+{
+    if (!order->name_size)
+        return true;
+    t->extra = malloc(sizeof *t->extra + order->name_size + 1);
+    if (!t->extra)
+        return false;
+    t->extra->name_size = order->name_size;
+    memcpy(t->extra->name, t->letter->bytes.data + t->letter->bytes.size, order->name_size);
+    t->extra->name[order->name_size] = 0;
+    return true;
+}
+
+void pool_free_ticket(struct pool *self, struct ticket *t)
+{
+    free(t->extra);
+    slab_put(&self->tickets, t);
 }
 
 static void reject(struct pool *self, struct message **letter, const char *why)
@@ -139,15 +172,16 @@ void pool_submit(struct pool *self, struct message **letter, double now)
         return;
     }
     struct job_spec spec = {.id = h->id, .load = t};
-    read_order(*letter, &spec);
+    struct job_order order = {0};
+    read_order(*letter, &spec, &order);
     *t = (struct ticket){.letter = *letter, .owner = h->from, .id = h->id, .slot = h->slot, .flags = h->flags,
-                         .repeatable = spec.retry.retries != 0};
-    int rc = dispatcher_submit(self->dispatcher, &spec, now);
+                         .repeatable = spec.retry.retries != 0 || spec.every > 0};
+    int rc = add_extra(t, &order) ? dispatcher_submit(self->dispatcher, &spec, now) : TROUPE_ENOMEM;
     if (rc == 0) {
         *letter = NULL;
         return;
     }
-    slab_put(&self->tickets, t);
+    pool_free_ticket(self, t);
     reject(self, letter, rc == TROUPE_EDEAD ? "the pool is closed" : troupe_strerror(rc));
 }
 
@@ -273,7 +307,7 @@ void pool_cancel(struct pool *self, struct message **letter, double now)
     uint64_t id = message_header(*letter)->id;
     bool unbegun = false;
     if (id == 0) {
-        dispatcher_cancel_pending(self->dispatcher, true, now);
+        dispatcher_cancel_pending(self->dispatcher, message_header(*letter)->u.number != 0, now);
         unbegun = true;
     } else {
         enum cancel_answer a = dispatcher_cancel(self->dispatcher, id, now);

@@ -1151,6 +1151,8 @@ static int live(void)
         return submitted;
     }
     close_pool(chance(30));
+    if (chance(20))
+        close_pool(chance(50));
     for (uint64_t last = events + 10000000; !drained; draw_dry()) {
         event(most);
         require(events < last, "a closed pool ends", (submitted - ended));

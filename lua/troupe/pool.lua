@@ -20,7 +20,7 @@ end
 local pool_options = {
   workers = "integer", name = "string", init = "callable", init_args = "table", idle_timeout = "seconds",
   memory_limit = "bytes", path = "string", cpath = "string", on_done = "function", on_failed = "function",
-  discard = "boolean", result_id = "boolean",
+  discard = "boolean", result_id = "boolean", max_jobs = "count", concurrency = "count",
 }
 
 -- What of the options submits must know, kept for them.
@@ -43,7 +43,9 @@ end
 --   path, cpath (strings; default: this state's), on_done (fn(job, results...)), on_failed (fn(job, error)): called
 --   here, in a task, for each outcome; discard (boolean:
 --   outcomes are dropped unless a job has an option that needs them),
---   result_id (boolean: callbacks and as_completed get a job's id in place of the job)
+--   result_id (boolean: callbacks and as_completed get a job's id in place of the job),
+--   max_jobs (a worker that ran so many is replaced by a new one when it has no job), concurrency (most jobs one worker
+--   has while others of them wait, default 1000)
 -- @return the pool; closing or collecting it shuts it down soon
 local function new(opts)
   opts = options.check(opts, pool_options, "troupe.pool", 2)
@@ -51,12 +53,14 @@ local function new(opts)
   if workers <= 0 then workers = math.max(1, core.cores() + workers) end
   local args = opts.init_args or {}
   if not opts.init and opts.init_args then error("troupe.pool: option 'init_args' needs 'init'", 2) end
-  local function open(...)
-    return core.new(opts.name or "pool", workers, opts.idle_timeout or 0, opts.memory_limit or 0,
-      opts.path or package.path, opts.cpath or package.cpath, ...)
-  end
+  local order = {
+    name = opts.name or "pool", workers = workers, idle_timeout = opts.idle_timeout, memory_limit = opts.memory_limit,
+    path = opts.path or package.path, cpath = opts.cpath or package.cpath, max_jobs = opts.max_jobs,
+    concurrency = opts.concurrency,
+  }
   local pool
-  if opts.init then pool = open(opts.init, table.unpack(args, 1, args.n or #args)) else pool = open() end
+  if opts.init then pool = core.new(order, opts.init, table.unpack(args, 1, args.n or #args))
+  else pool = core.new(order) end
   return with_settings(pool, opts)
 end
 
@@ -72,17 +76,26 @@ function Pool.shutdown(self, opts)
   return core.shutdown(self, opts.soon, opts.timeout) or false
 end
 
---- Cancels a job that has not begun, or without one all of them.
--- @return true when it will never run
-function Pool.cancel(self, job)
-  if job == nil then return core.cancel(self) end
+--- Cancels a job that has not begun, or without one all that are queued.
+-- @param job     a job, nil: all; those that have a delay, a time or an interval are spared, a repeating one that is
+--   queued misses its turn
+-- @param delayed boolean: those too
+-- @return true when it, or they, will never run
+function Pool.cancel(self, job, delayed)
+  if job == nil then return core.cancel(self, delayed) end
   if type(job) ~= "userdata" then error("cancel: job expected, got " .. type(job), 2) end
   return job:cancel()
 end
 
+--- Lets no job begin until resume. What has begun goes on; closing the pool ends the pause.
+function Pool.pause(self) core.pause(self, true) end
+
+--- Lets jobs begin again.
+function Pool.resume(self) core.pause(self, false) end
+
 Pool.resize = core.resize
 
---- Counts: alive, busy, pending, delayed, handed (with a worker), done, failed, cancelled, lost, retried.
+--- Counts: alive, busy, pending, delayed, scheduled (with a time or an interval), handed (with a worker), done, failed, cancelled, lost, retried.
 Pool.stats = core.stats
 
 Pool.__index = Pool

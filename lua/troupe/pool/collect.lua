@@ -31,7 +31,7 @@ end
 --- Drops pending jobs and outcomes; the pool is as new. Running jobs go on, and nobody will hear of them: their handles
 -- are detached.
 function M:clear()
-  core.cancel(self)
+  core.cancel(self, true)
   for job in core.flying, self do job:detach() end
   core.forget(self)
 end

@@ -12,8 +12,8 @@ local M = {}
 
 local submit_options = {
   priority = "integer", first = "boolean", delay = "seconds", retries = "integer", backoff = "any", discard = "boolean",
-  name = "string", timeout = "seconds", group = "any", on_success = "function", on_error = "function",
-  on_complete = "function",
+  name = "string", at = "any", every = "seconds", timeout = "seconds", group = "any", on_success = "function",
+  on_error = "function", on_complete = "function",
 }
 
 -- ---- callbacks
@@ -49,10 +49,10 @@ local function tell(told, who, ok, ...)
   end
 end
 
-core.on_outcome(function(job)
+core.on_outcome(function(job, turn)
   local told = waiting[job]
-  waiting[job] = nil
-  tell(told, told.result_id and job:_id() or job, job:join(0))
+  if not turn then waiting[job] = nil end
+  if told then tell(told, told.result_id and job:_id() or job, (turn or job):join(0)) end
 end)
 
 -- The callbacks that options and the pool's settings ask for; nil when there is none.
@@ -119,7 +119,7 @@ function M._submit_with(self, what, ...)
   if opts.discard == nil and not told and not group then opts.discard = pool.discard end
   if group then group:_check(self, opts, "submit", 3) end
   local order = order_of(opts, "submit", 3) or {}
-  order.apart = told ~= nil or group ~= nil
+  order.apart = told ~= nil or group ~= nil or opts.every ~= nil
   local job = core.submit_ordered(self, order, fn, ...)
   if not job then return end
   names[job] = opts.name

@@ -1,0 +1,95 @@
+/* lua_order.c - see lua_order.h. Fields that are absent mean what zero means there. */
+#include "lua_order.h"
+
+#include <stdbool.h>
+#include <string.h>
+
+#include <lauxlib.h>
+
+#include "troupe.h"
+
+static lua_Number number_field(lua_State *L, int index, const char *name)
+{
+    lua_getfield(L, index, name);
+    lua_Number v = luaL_optnumber(L, -1, 0);
+    lua_pop(L, 1);
+    return v;
+}
+
+static uint32_t bit_field(lua_State *L, int index, const char *name, uint32_t bit)
+{
+    lua_getfield(L, index, name);
+    bool v = lua_toboolean(L, -1);
+    lua_pop(L, 1);
+    return v ? bit : 0;
+}
+
+/* The text stays in the table. */
+static const char *text_field(lua_State *L, int index, const char *name, size_t *size)
+{
+    *size = 0;
+    lua_getfield(L, index, name);
+    const char *text = lua_tolstring(L, -1, size);
+    lua_pop(L, 1);
+    return text;
+}
+
+struct job_order lua_order_of_job(lua_State *L, int index)
+{
+    size_t name_size;
+    text_field(L, index, "name", &name_size);
+    return (struct job_order){
+        .priority = (int32_t)number_field(L, index, "priority"),
+        .retries = (int32_t)number_field(L, index, "retries"),
+        .delay = number_field(L, index, "delay"),
+        .backoff = number_field(L, index, "base"),
+        .factor = number_field(L, index, "factor"),
+        .max = number_field(L, index, "max"),
+        .jitter = number_field(L, index, "jitter"),
+        .every = number_field(L, index, "every"),
+        .timeout = number_field(L, index, "timeout"),
+        .bits = bit_field(L, index, "first", ORDER_FIRST) | bit_field(L, index, "scheduled", ORDER_SCHEDULED) |
+                bit_field(L, index, "asks", ORDER_ASKS),
+        .name_size = (uint32_t)name_size,
+    };
+}
+
+int lua_order_append(lua_State *L, int index, const struct job_order *order, struct message *letter)
+{
+    size_t size = 0;
+    const char *name = order->name_size ? text_field(L, index, "name", &size) : NULL;
+    message_header(letter)->flags |= FLAG_ORDER;
+    if (name && buffer_append(&letter->bytes, name, size))
+        return TROUPE_ENOMEM;
+    return buffer_append(&letter->bytes, order, sizeof *order);
+}
+
+/* With its closing zero. Its size, 0 when memory is out. */
+static uint32_t append_text(lua_State *L, int index, const char *field, struct message *letter)
+{
+    size_t size;
+    const char *text = text_field(L, index, field, &size);
+    return buffer_append(&letter->bytes, text ? text : "", size + 1) ? 0 : (uint32_t)size + 1;
+}
+
+int lua_order_of_pool(lua_State *L, int index, bool init, struct message *letter)
+{
+    struct pool_order order = {
+        .workers = (int32_t)number_field(L, index, "workers"),
+        .init = init,
+        .memory_limit = (uint64_t)number_field(L, index, "memory_limit"),
+        .idle_timeout = number_field(L, index, "idle_timeout"),
+        .max_jobs = (int32_t)number_field(L, index, "max_jobs"),
+        .concurrency = (int32_t)number_field(L, index, "concurrency"),
+    };
+    size_t at = letter->bytes.size;
+    if (buffer_append(&letter->bytes, &order, sizeof order))
+        return TROUPE_ENOMEM;
+    order.name_size = append_text(L, index, "name", letter);
+    order.path_size = append_text(L, index, "path", letter);
+    order.cpath_size = append_text(L, index, "cpath", letter);
+    if (!order.name_size || !order.path_size || !order.cpath_size)
+        return TROUPE_ENOMEM;
+    memcpy(letter->bytes.data + at, &order, sizeof order);
+    return 0;
+}

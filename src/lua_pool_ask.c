@@ -1,0 +1,62 @@
+/* lua_pool_ask.c - what a pool's handle asks of the node; each waits for the answer. */
+#include "lua_pool_inner.h"
+
+#include <lauxlib.h>
+
+#include "lua_loop.h"
+
+/* (pool, soon, timeout) -> true when it has drained, nil at the timeout */
+static int pool_shutdown(lua_State *L)
+{
+    struct lua_pool *self = lua_pool_check(L);
+    double deadline = lua_loop_deadline(L, 3);
+    self->closed = true;
+    struct header question = {.kind = MAIL_CLOSE, .pool = self->id, .flags = lua_toboolean(L, 2) ? FLAG_SOON : 0};
+    return lua_loop_ask(L, &question, deadline);
+}
+
+static int pool_stats(lua_State *L)
+{
+    struct lua_pool *self = lua_pool_check_open(L);
+    struct header question = {.kind = MAIL_STATS, .pool = self->id};
+    return lua_loop_ask(L, &question, -1);
+}
+
+/* (pool, delayed) -> true: all pending jobs are cancelled, with `delayed` those whose time has not come, too */
+static int pool_cancel(lua_State *L)
+{
+    struct lua_pool *self = lua_pool_check_open(L);
+    struct header question = {.kind = MAIL_CANCEL, .pool = self->id, .u.number = lua_toboolean(L, 2)};
+    return lua_loop_ask(L, &question, -1);
+}
+
+static int pool_resize(lua_State *L)
+{
+    struct lua_pool *self = lua_pool_check_open(L);
+    lua_Integer workers = luaL_checkinteger(L, 2);
+    luaL_argcheck(L, workers >= 1 && workers <= INT32_MAX, 2, "at least one worker");
+    struct header question = {.kind = MAIL_RESIZE, .pool = self->id, .u.number = workers};
+    self->workers = (int)workers;
+    return lua_loop_ask(L, &question, -1);
+}
+
+/* (pool, paused) -> true */
+static int pool_pause(lua_State *L)
+{
+    struct lua_pool *self = lua_pool_check_open(L);
+    struct header question = {.kind = MAIL_PAUSE, .pool = self->id, .u.number = lua_toboolean(L, 2)};
+    return lua_loop_ask(L, &question, -1);
+}
+
+void lua_pool_add_questions(lua_State *L)
+{
+    static const luaL_Reg functions[] = {{"shutdown", pool_shutdown}, {"stats", pool_stats}, {"cancel", pool_cancel},
+                                         {"resize", pool_resize}, {"pause", pool_pause}, {NULL, NULL}};
+    int table = lua_gettop(L) - UP_COUNT;
+    for (const luaL_Reg *f = functions; f->name; f++) {
+        for (int i = 1; i <= UP_COUNT; i++)
+            lua_pushvalue(L, table + i);
+        lua_pushcclosure(L, f->func, UP_COUNT);
+        lua_setfield(L, table, f->name);
+    }
+}
