@@ -10,7 +10,7 @@
  *     (one result: itself; several or none: a table with n; an error: a table {error, traceback});
  *  3. jobs have no finaliser: collecting a million of them costs nothing.
  */
-#include "lua_job.h"
+#include "lua_job_inner.h"
 
 #include <lauxlib.h>
 #include <string.h>
@@ -18,29 +18,8 @@
 #include "lua_loop.h"
 #include "lua_outcome.h"
 #include "troupe.h"
-#include "value.h"
 
-enum job_status { PENDING, FINISHED, STOPPED, FAILED, CANCELLED, LOST, KILLED, DETACHED };
-enum held { HELD_NIL, HELD_BOOLEAN, HELD_INTEGER, HELD_FLOAT, HELD_ONE, HELD_MANY };
-
-struct lua_job {
-    struct future future; /* first */
-    struct ear *ear;
-    uint32_t pool;
-    uint8_t status;
-    uint8_t held;
-    bool told; /* callbacks wait for its outcome */
-    uint32_t runs; /* that ended, of a repeating one */
-    struct shelf_place place;
-    union {
-        lua_Integer integer;
-        lua_Number number;
-        bool boolean;
-    } value;
-    double seconds; /* its run took, as the worker measured */
-};
-
-static const char class_key, repeating_key, pending_key;
+static const char class_key, pending_key;
 
 void lua_job_push_pending(lua_State *L)
 {
@@ -52,12 +31,6 @@ void lua_job_push_pending(lua_State *L)
     lua_rawsetp(L, LUA_REGISTRYINDEX, &pending_key);
 }
 
-/* It returned, though perhaps because it was asked to end. */
-static bool has_results(const struct lua_job *self)
-{
-    return self->status == FINISHED || self->status == STOPPED;
-}
-
 static void anchor(lua_State *L, const struct future *f, int pending, bool hold)
 {
     if (hold)
@@ -65,90 +38,6 @@ static void anchor(lua_State *L, const struct future *f, int pending, bool hold)
     else
         lua_pushnil(L);
     lua_rawseti(L, pending, (lua_Integer)f->slot + 1);
-}
-
-static uint64_t big_endian(const unsigned char *p, size_t n)
-{
-    uint64_t v = 0;
-    for (size_t i = 0; i < n; i++)
-        v = v << 8 | p[i];
-    return v;
-}
-
-/* One scalar, the commonest outcome, goes into the job without any table. */
-static bool hold_scalar(struct lua_job *self, const unsigned char *p, size_t size)
-{
-    unsigned char tag = p[0];
-    if (size == 1 && (tag <= 0x7f || tag >= 0xe0)) {
-        self->held = HELD_INTEGER;
-        self->value.integer = (signed char)tag;
-    } else if (size == 1 && tag >= 0xc0 && tag <= 0xc3 && tag != 0xc1) {
-        self->held = tag == 0xc0 ? HELD_NIL : HELD_BOOLEAN;
-        self->value.boolean = tag == 0xc3;
-    } else if (tag >= 0xcc && tag <= 0xcf && size == 1 + ((size_t)1 << (tag - 0xcc)) && !(tag == 0xcf && p[1] & 0x80)) {
-        self->held = HELD_INTEGER;
-        self->value.integer = (lua_Integer)big_endian(p + 1, size - 1);
-    } else if (tag == 0xcb && size == 9) {
-        uint64_t bits = big_endian(p + 1, 8);
-        self->held = HELD_FLOAT;
-        memcpy(&self->value.number, &bits, sizeof bits);
-    } else {
-        return false;
-    }
-    return true;
-}
-
-/* Lua: (job, letter as pointer); the outcome becomes the job's user value. */
-static int hold_values(lua_State *L)
-{
-    static const struct value_mode mode;
-    struct lua_job *self = lua_touserdata(L, 1);
-    const struct message *letter = lua_touserdata(L, 2);
-    int count;
-    if (value_decode(L, message_body(letter), message_body_size(letter), &mode, &count))
-        lua_error(L);
-    bool one = count == 1 && has_results(self);
-    self->held = one ? HELD_ONE : HELD_MANY;
-    if (!one) {
-        lua_createtable(L, count, 1);
-        lua_insert(L, 3);
-        for (int i = count; i >= 1; i--)
-            lua_rawseti(L, 3, i);
-        lua_pushinteger(L, count);
-        lua_setfield(L, 3, "n");
-    }
-    lua_setiuservalue(L, 1, 1);
-    return 0;
-}
-
-static uint8_t status_of(unsigned flags)
-{
-    if (flags & FLAG_CANCELLED)
-        return CANCELLED;
-    if (flags & FLAG_LOST)
-        return LOST;
-    if (flags & FLAG_STOPPED)
-        return flags & FLAG_ERROR ? KILLED : STOPPED;
-    return flags & FLAG_ERROR ? FAILED : FINISHED;
-}
-
-/* The job, on top of the stack, holds the letter's outcome. */
-static void hold(lua_State *L, struct lua_job *self, struct message **letter)
-{
-    const struct header *h = message_header(*letter);
-    size_t size = message_body_size(*letter);
-    self->status = status_of(h->flags);
-    self->seconds = h->u.seconds;
-    if (!has_results(self) || size == 0 || !hold_scalar(self, message_body(*letter), size)) {
-        lua_pushcfunction(L, hold_values);
-        lua_pushvalue(L, -2);
-        lua_pushlightuserdata(L, *letter);
-        if (lua_pcall(L, 2, 0, 0)) {
-            self->status = FAILED; /* the outcome does not fit into this vm: its reason is the error */
-            self->held = HELD_ONE;
-            lua_setiuservalue(L, -2, 1);
-        }
-    }
 }
 
 /* A turn of the repeating job on top of the stack has ended: callbacks get a job of that turn's own. */
@@ -160,7 +49,7 @@ static void tell_turn(lua_State *L, const struct lua_job *self, struct message *
     *turn = (struct lua_job){.future.id = self->future.id, .ear = self->ear, .pool = self->pool};
     lua_job_push_class(L);
     lua_setmetatable(L, -2);
-    hold(L, turn, letter);
+    lua_job_hold(L, turn, letter);
     lua_outcome_tell(L, 2);
     lua_pop(L, 1);
 }
@@ -178,7 +67,7 @@ static bool resolve(struct future *future, struct message **letter, void *contex
         lua_pop(L, 2);
         return true;
     }
-    hold(L, self, letter);
+    lua_job_hold(L, self, letter);
     bool stays = shelf_end(L, &self->place);
     if (!stays)
         anchor(L, future, lua_gettop(L) - 1, false);
@@ -189,20 +78,11 @@ static bool resolve(struct future *future, struct message **letter, void *contex
     return stays;
 }
 
-/* Is the metatable on top of the stack that of repeating jobs? */
-static bool is_repeating(lua_State *L)
-{
-    lua_rawgetp(L, LUA_REGISTRYINDEX, &repeating_key);
-    bool is = lua_rawequal(L, -1, -2);
-    lua_pop(L, 1);
-    return is;
-}
-
 static struct lua_job *check(lua_State *L)
 {
     struct lua_job *self = lua_touserdata(L, 1);
     bool has = self && lua_getmetatable(L, 1);
-    if (!has || !(lua_rawequal(L, -1, lua_upvalueindex(1)) || is_repeating(L)))
+    if (!has || !(lua_rawequal(L, -1, lua_upvalueindex(1)) || lua_job_is_repeating(L)))
         luaL_typeerror(L, 1, "troupe.job");
     lua_pop(L, 1);
     return self;
@@ -267,8 +147,8 @@ static int finish_join(lua_State *L, struct lua_job *self)
         lua_pushliteral(L, "timeout");
         return 2;
     }
-    lua_pushboolean(L, has_results(self));
-    if (has_results(self))
+    lua_pushboolean(L, lua_job_has_results(self));
+    if (lua_job_has_results(self))
         return 1 + push_results(L, self);
     push_error(L, self);
     lua_pop(L, 1);
@@ -287,7 +167,7 @@ static int finish_await(lua_State *L, struct lua_job *self)
         lua_pushliteral(L, "timeout");
         return 2;
     }
-    if (has_results(self))
+    if (lua_job_has_results(self))
         return push_results(L, self);
     push_error(L, self);
     bool trace = lua_type(L, -2) == LUA_TSTRING && lua_rawlen(L, -1) > 0;
@@ -426,7 +306,7 @@ static int finish_info(lua_State *L, int status, lua_KContext context)
     lua_setfield(L, -2, "status");
     lua_pushinteger(L, (lua_Integer)self->future.id);
     lua_setfield(L, -2, "id");
-    if (has_results(self) || self->status == FAILED) {
+    if (lua_job_has_results(self) || self->status == FAILED) {
         lua_pushnumber(L, self->seconds);
         lua_setfield(L, -2, "seconds");
     }
@@ -493,35 +373,6 @@ void lua_job_push_class(lua_State *L)
     lua_setfield(L, -2, "__index");
     lua_pushvalue(L, -1);
     lua_rawsetp(L, LUA_REGISTRYINDEX, &class_key);
-}
-
-/* (repeating job, key) -> runs, or the method of all jobs; upvalue: their class */
-static int repeating_index(lua_State *L)
-{
-    const struct lua_job *self = lua_touserdata(L, 1);
-    if (lua_type(L, 2) == LUA_TSTRING && strcmp(lua_tostring(L, 2), "runs") == 0)
-        lua_pushinteger(L, self->runs);
-    else
-        lua_gettable(L, lua_upvalueindex(1));
-    return 1;
-}
-
-void lua_job_repeat(lua_State *L)
-{
-    if (lua_rawgetp(L, LUA_REGISTRYINDEX, &repeating_key) != LUA_TTABLE) {
-        lua_pop(L, 1);
-        lua_createtable(L, 0, 3);
-        lua_job_push_class(L);
-        lua_getfield(L, -1, "__tostring");
-        lua_setfield(L, -3, "__tostring");
-        lua_pushcclosure(L, repeating_index, 1);
-        lua_setfield(L, -2, "__index");
-        lua_pushliteral(L, "troupe.job");
-        lua_setfield(L, -2, "__name");
-        lua_pushvalue(L, -1);
-        lua_rawsetp(L, LUA_REGISTRYINDEX, &repeating_key);
-    }
-    lua_setmetatable(L, -2);
 }
 
 struct future *lua_job_push(lua_State *L, struct ear *ear, uint32_t pool, int class, int pending)

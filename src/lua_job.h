@@ -20,6 +20,7 @@ struct future *lua_job_push(lua_State *L, struct ear *ear, uint32_t pool, int cl
 /* The job on top of the stack repeats: it has `runs`. */
 void lua_job_repeat(lua_State *L);
 
+
 /* The job of that future, now in flight, goes on the shelf. */
 void lua_job_shelve(struct future *future, struct shelf *shelf);
 

@@ -95,7 +95,8 @@ function Pool.resume(self) core.pause(self, false) end
 
 Pool.resize = core.resize
 
---- Counts: alive, busy, pending, delayed, scheduled (with a time or an interval), handed (with a worker), done, failed, cancelled, lost, retried.
+--- Counts: alive, busy, pending, delayed, scheduled (with a time or an interval), handed (with a worker), done, failed,
+-- stopped, cancelled, lost, retried.
 Pool.stats = core.stats
 
 Pool.__index = Pool

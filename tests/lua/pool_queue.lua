@@ -62,16 +62,16 @@ end)
 -- ---- workers that are replaced
 
 local function count_here()
-  Count = (Count or 0) + 1
-  return Count
+  _G.count = (_G.count or 0) + 1
+  return _G.count
 end
 
 test("a worker that ran max_jobs is replaced by a fresh one", function()
-  local pool <close> = troupe.pool{ workers = 1, max_jobs = 3, init = function() Begun = true end }
+  local pool <close> = troupe.pool{ workers = 1, max_jobs = 3, init = function() _G.begun = true end }
   local counts = {}
   for i = 1, 7 do counts[i] = pool:submit(count_here):await() end
   deep(counts, { 1, 2, 3, 1, 2, 3, 1 })
-  eq(pool:submit(function() return Begun end):await(), true)
+  eq(pool:submit(function() return _G.begun end):await(), true)
 end)
 
 test("no job is lost while workers are replaced", function()
@@ -87,12 +87,12 @@ end)
 -- Waits until two are here at once, and tells how many there ever were.
 local function meet()
   local task = require "troupe.task"
-  Here = (Here or 0) + 1
-  Most = math.max(Most or 0, Here)
-  repeat task.sleep(0.001) until Most >= 2
+  _G.here = (_G.here or 0) + 1
+  _G.most = math.max(_G.most or 0, _G.here)
+  repeat task.sleep(0.001) until _G.most >= 2
   task.sleep(0.002)
-  Here = Here - 1
-  return Most
+  _G.here = _G.here - 1
+  return _G.most
 end
 
 test("concurrency bounds the jobs of a worker while they wait", function()
@@ -107,10 +107,10 @@ test("with a concurrency of one jobs that wait run one after the other", functio
   local jobs = {}
   for i = 1, 8 do
     jobs[i] = pool:submit(function()
-      Inside = (Inside or 0) + 1
-      local now = Inside
+      _G.inside = (_G.inside or 0) + 1
+      local now = _G.inside
       require "troupe.task".sleep(0.001)
-      Inside = Inside - 1
+      _G.inside = _G.inside - 1
       return now
     end)
   end

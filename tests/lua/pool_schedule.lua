@@ -23,7 +23,8 @@ test("a job with a time runs at that time, not before", function()
   local at = os.time() + 1
   ok(pool:submit{ os.time, at = at }:await() >= at)
   at = core.wall() + 0.05
-  ok(pool:submit{ function() return require "troupe" and require "troupe.core".wall() end, at = at }:await() >= at - 0.001)
+  local wall = function() return require "troupe" and require "troupe.core".wall() end
+  ok(pool:submit{ wall, at = at }:await() >= at - 0.001)
 end)
 
 test("a time may be a table as os.date returns it", function()
@@ -78,8 +79,8 @@ test("a run that fails is told and does not end the repetition", function()
   local pool <close> = troupe.pool{ workers = 1 }
   local good, bad = 0, 0
   local job = pool:submit({ function()
-    Turn = (Turn or 0) + 1
-    if Turn % 2 == 0 then error("even", 0) end
+    _G.turn = (_G.turn or 0) + 1
+    if _G.turn % 2 == 0 then error("even", 0) end
     return "odd"
   end, every = 0.005, on_success = function() good = good + 1 end, on_error = function(_, err)
     if err == "even" then bad = bad + 1 end
