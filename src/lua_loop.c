@@ -27,7 +27,7 @@ struct client {
 /* Registry: the loop's seat, its owner, and who waits for what: context -> a task's id, or a list of them. */
 static const char seat_key, client_key, waiters_key;
 
-static const struct worker_hooks hooks = {
+const struct worker_hooks lua_loop_hooks = {
     .open = lua_open_preload, .attach = lua_loop_attach, .detach = lua_loop_detach, .other = lua_task_letter};
 
 struct lua_loop_seat *lua_loop_seat(lua_State *L)
@@ -130,7 +130,7 @@ struct loop *lua_loop_with_node(lua_State *L)
     struct client *self = lua_touserdata(L, -1);
     lua_pop(L, 1);
     if (self && !self->entered) {
-        int rc = node_enter(&hooks, self->ear);
+        int rc = node_enter(&lua_loop_hooks, self->ear);
         if (rc)
             refuse(L, rc);
         self->entered = true;

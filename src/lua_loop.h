@@ -9,6 +9,7 @@
 #include <lua.h>
 
 #include "loop.h"
+#include "worker.h"
 
 /* This vm's loop; the first call of a vm that is no worker makes it. Raises when it cannot. */
 struct loop *lua_loop(lua_State *L);
@@ -23,6 +24,9 @@ struct lua_loop_seat {
 };
 
 struct lua_loop_seat *lua_loop_seat(lua_State *L);
+
+/* What the node puts into the vms of its workers. */
+extern const struct worker_hooks lua_loop_hooks;
 
 /* A worker's vm is told of its loop, and that it ends. */
 void lua_loop_attach(lua_State *L, struct loop *loop);

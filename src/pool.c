@@ -220,8 +220,8 @@ static int read_pool_order(struct pool *self, struct pool_order *order)
         return TROUPE_EBADMSG;
     const char *name = (const char *)body + sizeof *order;
     self->worker.name = name;
-    self->worker.vm.path = name + order->name_size;
-    self->worker.vm.cpath = name + order->name_size + order->path_size;
+    self->worker.vm.path = order->path_size > 1 ? name + order->name_size : NULL;
+    self->worker.vm.cpath = order->cpath_size > 1 ? name + order->name_size + order->path_size : NULL;
     self->worker.vm.memory_limit = order->memory_limit;
     if (!order->init)
         return 0;

@@ -12,6 +12,7 @@ trap 'rm -rf "$work"' EXIT
 
 cat >"$work/floors" <<'EOT'
 6 main
+5 api
 5 lua
 5 module
 4 troupe
@@ -41,6 +42,7 @@ cat >"$work/floors" <<'EOT'
 0 job
 0 latch
 0 message
+0 native
 0 order
 0 outlet
 0 pack
