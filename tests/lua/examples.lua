@@ -33,6 +33,11 @@ t.test("pool_map", function()
   t.match(out, "^0\t1229\n10000\t1033\n.*\nall\t9592\n$")
 end)
 
+t.test("pool_group", function()
+  prints("pool_group",
+    "/index\t15 bytes\n/news\t14 bytes\n/missing\tfailed: 404\n/about\t15 bytes\n/broken\tfailed: 500\n3 of 5\n")
+end)
+
 t.test("pool_imap", function()
   prints("pool_imap", "38\n462\n538\n962\n1038\n1462\n1538\n1962\n2038\n2462\n")
 end)

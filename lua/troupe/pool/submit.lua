@@ -12,7 +12,8 @@ local M = {}
 
 local submit_options = {
   priority = "integer", first = "boolean", delay = "seconds", retries = "integer", backoff = "any", discard = "boolean",
-  name = "string", at = "any", every = "seconds", timeout = "seconds", group = "any", on_success = "function",
+  name = "string", at = "any", every = "seconds", timeout = "seconds", group = "any", outlive = "boolean",
+  on_success = "function",
   on_error = "function", on_complete = "function",
 }
 
@@ -117,7 +118,7 @@ function M._submit_with(self, what, ...)
   local told = callbacks_of(opts, pool)
   if told and opts.discard then error("submit: option 'discard' leaves nothing for callbacks", 3) end
   if opts.discard == nil and not told and not group then opts.discard = pool.discard end
-  if group then group:_check(self, opts, "submit", 3) end
+  if group then self._check_group(group, self, opts, "submit", 3) end
   local order = order_of(opts, "submit", 3) or {}
   order.apart = told ~= nil or group ~= nil or opts.every ~= nil
   local job = core.submit_ordered(self, order, fn, ...)
@@ -127,7 +128,7 @@ function M._submit_with(self, what, ...)
     waiting[job] = told
     job:_tell()
   end
-  if group then group:_add(job) end
+  if group then group:_add(job, opts.outlive) end
   return job
 end
 
