@@ -11,6 +11,7 @@
 
 #include "clock.h"
 #include "lua_open.h"
+#include "lua_question.h"
 #include "lua_task.h"
 #include "node.h"
 #include "troupe.h"
@@ -27,8 +28,17 @@ struct client {
 /* Registry: the loop's seat, its owner, and who waits for what: context -> a task's id, or a list of them. */
 static const char seat_key, client_key, waiters_key;
 
+/* Letters that answer nothing: events for the vm's tasks, questions about its jobs. */
+static void other_letter(struct message **letter, void *L)
+{
+    if (message_header(*letter)->kind == MAIL_ASK)
+        lua_question_letter(letter, L);
+    else
+        lua_task_letter(letter, L);
+}
+
 const struct worker_hooks lua_loop_hooks = {
-    .open = lua_open_preload, .attach = lua_loop_attach, .detach = lua_loop_detach, .other = lua_task_letter};
+    .open = lua_open_preload, .attach = lua_loop_attach, .detach = lua_loop_detach, .other = other_letter};
 
 struct lua_loop_seat *lua_loop_seat(lua_State *L)
 {
@@ -71,11 +81,10 @@ static int leave(lua_State *L)
     return 0;
 }
 
-/* Letters to a client's vm that answer nothing: events for its tasks. */
-static void other_letter(void *owner, struct message **letter, void *context)
+static void client_letter(void *owner, struct message **letter, void *context)
 {
     (void)owner;
-    lua_task_letter(letter, context);
+    other_letter(letter, context);
 }
 
 static struct client *push_client(lua_State *L)
@@ -104,7 +113,7 @@ static void refuse(lua_State *L, int rc)
 static struct loop *open_loop(lua_State *L)
 {
     struct client *self = push_client(L);
-    int rc = ear_open(&self->ear, other_letter, NULL);
+    int rc = ear_open(&self->ear, client_letter, NULL);
     if (rc)
         refuse(L, rc);
     self->loop = loop_new(L, self->ear);

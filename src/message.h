@@ -35,7 +35,9 @@ enum message_kind {
     MAIL_HALT,   /* client -> node: ask job `id` to end; ANSWER true or false. node -> worker: it shall; id 0: all */
     MAIL_BEGUN,  /* worker -> node: job `id`, which has a timeout, begins */
     MAIL_REFUSE, /* worker -> node: a RUN given back unbegun; the worker is in a long one */
-    MAIL_PAUSE   /* client -> node: `number` 1: no job begins from now on, 0: they do again; ANSWER true */
+    MAIL_PAUSE,  /* client -> node: `number` 1: no job begins from now on, 0: they do again; ANSWER true */
+    MAIL_ASK,    /* node -> client: shall job `id`, whose run `number` failed, run again? Body: as of an outcome */
+    MAIL_DECIDE  /* client -> node: `number` 1: it shall, 0: it shall not */
 };
 
 enum message_flag {

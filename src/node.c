@@ -92,8 +92,7 @@ static void open_pool(struct node *self, struct message **letter)
 static void owner_left(struct node *self, uint64_t owner, double now)
 {
     for (size_t i = 0; i < self->pool_count; i++)
-        if (pool_owner(self->pools[i]) == owner)
-            pool_close_soon(self->pools[i], leave_grace, now);
+        pool_owner_left(self->pools[i], owner, leave_grace, now);
 }
 
 /* A letter for a pool that is gone. */
@@ -103,7 +102,7 @@ static void return_to_sender(struct node *self, struct message **letter)
     bool job = h->kind == MAIL_SUBMIT, closing = h->kind == MAIL_CLOSE, discarded = h->flags & FLAG_DISCARD;
     bool from_worker = h->kind == MAIL_DONE || h->kind == MAIL_PARKED || h->kind == MAIL_BEGUN || h->kind == MAIL_REFUSE ||
                        h->kind == MAIL_DOWN || h->kind == MAIL_UP;
-    if (from_worker || discarded)
+    if (from_worker || discarded || h->kind == MAIL_DECIDE)
         return;
     h->kind = job ? MAIL_RESULT : MAIL_ANSWER;
     h->flags = job ? FLAG_ERROR : 0;

@@ -88,6 +88,9 @@ void pool_handle(struct pool *self, struct message **letter, double now)
     case MAIL_RESIZE:
         resize(self, letter, now);
         break;
+    case MAIL_DECIDE:
+        pool_decide(self, letter, now);
+        break;
     case MAIL_PAUSE:
         pause(self, letter, now);
         break;

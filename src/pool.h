@@ -31,6 +31,9 @@ uint64_t pool_owner(const struct pool *self);
 /* A letter that names this pool; it may be taken. */
 void pool_handle(struct pool *self, struct message **letter, double now);
 
+/* The vm at that address closes: the pool does too, if it is its owner. */
+void pool_owner_left(struct pool *self, uint64_t owner, double grace, double now);
+
 /* Closes it: what is pending is cancelled; after `grace` seconds running jobs are broken into. */
 void pool_close_soon(struct pool *self, double grace, double now);
 

@@ -1,5 +1,6 @@
 /* pool_again.c - a pool's jobs that run more than once: each turn of a repeating job is reported, and stays one letter of
  * many; the owner is asked about retries. */
+#include "mailbox.h"
 #include "pool_inner.h"
 
 void pool_report(struct pool *self, const struct action *a)
@@ -20,8 +21,58 @@ void pool_report(struct pool *self, const struct action *a)
     pool_post_outcome(self, t, &m);
 }
 
-void pool_ask(struct pool *self, const struct action *a, double now)
+static void decide(struct pool *self, uint64_t id, bool again, double now)
 {
     void *dropped;
-    dispatcher_decide(self->dispatcher, a->id, false, &dropped, now);
+    dispatcher_decide(self->dispatcher, id, again, &dropped, now);
+    struct message *m = dropped;
+    message_destroy(&m);
+}
+
+/* A copy of the failed run's outcome goes to the owner; the dispatcher keeps the outcome. NULL: no memory. */
+static struct message *question(struct pool *self, const struct action *a)
+{
+    const struct ticket *t = a->load;
+    struct message *m = a->result ? message_copy(a->result) : message_new(MAIL_ASK);
+    if (!m)
+        return NULL;
+    if (a->result)
+        pool_finish_outcome(self, m, a->end);
+    else
+        pool_write_outcome(self, m, a->end, false);
+    struct header *h = message_header(m);
+    h->kind = MAIL_ASK;
+    h->to = t->owner;
+    h->id = t->id;
+    h->slot = t->slot;
+    h->pool = self->id;
+    h->u.number = a->attempt;
+    return m;
+}
+
+void pool_ask(struct pool *self, const struct action *a, double now)
+{
+    const struct ticket *t = a->load;
+    struct message *m = t->extra && !t->extra->alone ? question(self, a) : NULL;
+    if (!m || mailbox_post(self->house.mailbox, &m))
+        decide(self, a->id, false, now);
+    message_destroy(&m);
+}
+
+void pool_decide(struct pool *self, struct message **letter, double now)
+{
+    const struct header *h = message_header(*letter);
+    decide(self, h->id, h->u.number != 0, now);
+}
+
+void pool_owner_left(struct pool *self, uint64_t owner, double grace, double now)
+{
+    for (struct ticket_extra *extra = self->asking; extra; extra = extra->next) {
+        if (extra->ticket->owner != owner)
+            continue;
+        extra->alone = true;
+        decide(self, extra->ticket->id, false, now);
+    }
+    if (self->owner == owner)
+        pool_close_soon(self, grace, now);
 }

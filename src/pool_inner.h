@@ -28,8 +28,15 @@
 #include "slab.h"
 #include "worker.h"
 
-/* What only a job with a name has. */
+struct job_order;
+struct ticket;
+
+/* What only a job has that has a name or whose owner is asked about retries. */
 struct ticket_extra {
+    struct ticket *ticket;
+    struct ticket_extra *prev, *next; /* all whose owner is asked */
+    bool asks;
+    bool alone;                       /* its owner is gone: nobody is asked any more */
     size_t name_size;
     char name[]; /* with a closing zero */
 };
@@ -68,6 +75,7 @@ struct pool {
     struct message *failure; /* why the last worker did not come up */
     struct message *drain;   /* questions to answer once drained */
     struct ticket *owed;
+    struct ticket_extra *asking; /* jobs whose owner is asked about retries */
     double owed_at;              /* when to try again */
     double break_at, abandon_at; /* 0: not planned; infinite: done */
     bool drained;
@@ -120,6 +128,7 @@ void pool_finish_outcome(struct pool *self, struct message *result, enum job_end
 /* Actions about jobs that run more than once. */
 void pool_report(struct pool *self, const struct action *a);
 void pool_ask(struct pool *self, const struct action *a, double now);
+void pool_decide(struct pool *self, struct message **letter, double now);
 void pool_pay_owed(struct pool *self, double now);
 void pool_halt_job(struct pool *self, const struct action *a);
 void pool_break_job(struct pool *self, const struct action *a);
@@ -127,6 +136,12 @@ void pool_abandon_job(struct pool *self, const struct action *a, double now);
 
 /* All that run are asked to end. */
 void pool_halt_all(struct pool *self);
+
+/* Takes the order, and the name in front of it, off the letter; its bytes stay behind the end until the letter grows. */
+void pool_read_order(struct message *letter, struct job_spec *spec, struct job_order *order);
+
+/* Gives the ticket, whose letter was just read, what it has beyond others. False: no memory. */
+bool pool_add_extra(struct pool *self, struct ticket *t, const struct job_order *order);
 
 /* The ticket is done with. */
 void pool_free_ticket(struct pool *self, struct ticket *t);

@@ -5,7 +5,6 @@
 #include "pool_inner.h"
 #include "troupe.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 static const double owed_retry = 0.01;
@@ -100,55 +99,6 @@ void pool_pay_owed(struct pool *self, double now)
     self->owed_at = now + owed_retry;
 }
 
-/* Takes the order, and the name in front of it, off the letter; its bytes stay behind the end until the letter grows. */
-static void read_order(struct message *letter, struct job_spec *spec, struct job_order *order)
-{
-    if (!(message_header(letter)->flags & FLAG_ORDER) || message_body_size(letter) < sizeof *order)
-        return;
-    message_header(letter)->flags &= (uint16_t)~FLAG_ORDER;
-    letter->bytes.size -= sizeof *order;
-    memcpy(order, letter->bytes.data + letter->bytes.size, sizeof *order);
-    if (order->name_size > message_body_size(letter))
-        order->name_size = 0;
-    letter->bytes.size -= order->name_size;
-    spec->priority = order->priority;
-    spec->first = order->bits & ORDER_FIRST;
-    spec->delay = order->delay;
-    spec->scheduled = order->bits & ORDER_SCHEDULED;
-    spec->every = order->every;
-    spec->retry = (struct job_retry){
-        .retries = order->retries,
-        .base = order->backoff,
-        .factor = order->factor,
-        .max = order->max,
-        .jitter = order->jitter,
-        .asks = order->bits & ORDER_ASKS,
-    };
-    spec->timeout = order->timeout;
-    if (order->timeout > 0)
-        message_header(letter)->flags |= FLAG_TIMED;
-}
-
-/* What the job has beyond others: its name, which stands behind the letter's end. False: no memory. */
-static bool add_extra(struct ticket *t, const struct job_order *order)
-{
-    if (!order->name_size)
-        return true;
-    t->extra = malloc(sizeof *t->extra + order->name_size + 1);
-    if (!t->extra)
-        return false;
-    t->extra->name_size = order->name_size;
-    memcpy(t->extra->name, t->letter->bytes.data + t->letter->bytes.size, order->name_size);
-    t->extra->name[order->name_size] = 0;
-    return true;
-}
-
-void pool_free_ticket(struct pool *self, struct ticket *t)
-{
-    free(t->extra);
-    slab_put(&self->tickets, t);
-}
-
 static void reject(struct pool *self, struct message **letter, const char *why)
 {
     struct header *h = message_header(*letter);
@@ -173,10 +123,10 @@ void pool_submit(struct pool *self, struct message **letter, double now)
     }
     struct job_spec spec = {.id = h->id, .load = t};
     struct job_order order = {0};
-    read_order(*letter, &spec, &order);
+    pool_read_order(*letter, &spec, &order);
     *t = (struct ticket){.letter = *letter, .owner = h->from, .id = h->id, .slot = h->slot, .flags = h->flags,
                          .repeatable = spec.retry.retries != 0 || spec.every > 0};
-    int rc = add_extra(t, &order) ? dispatcher_submit(self->dispatcher, &spec, now) : TROUPE_ENOMEM;
+    int rc = pool_add_extra(self, t, &order) ? dispatcher_submit(self->dispatcher, &spec, now) : TROUPE_ENOMEM;
     if (rc == 0) {
         *letter = NULL;
         return;

@@ -48,8 +48,8 @@ return function(opts, what, level)
   end
   local order = {
     priority = opts.priority, first = opts.first, delay = delay_of(opts, what, level + 1),
-    scheduled = opts.at ~= nil or nil, every = opts.every, retries = opts.retries, discard = opts.discard,
-    name = opts.name,
+    scheduled = opts.at ~= nil or nil, every = opts.every, asks = opts.retry_if ~= nil or nil,
+    retries = opts.retries or (opts.retry_if and -1), discard = opts.discard, name = opts.name,
     base = backoff.base, factor = backoff.factor, max = backoff.max, jitter = jitter, timeout = opts.timeout,
   }
   return next(order) and order or nil

@@ -13,8 +13,7 @@ local M = {}
 local submit_options = {
   priority = "integer", first = "boolean", delay = "seconds", retries = "integer", backoff = "any", discard = "boolean",
   name = "string", at = "any", every = "seconds", timeout = "seconds", group = "any", outlive = "boolean",
-  on_success = "function",
-  on_error = "function", on_complete = "function",
+  on_success = "function", on_error = "function", on_complete = "function", retry_if = "function",
 }
 
 -- ---- callbacks
@@ -68,6 +67,17 @@ local function callbacks_of(opts, pool)
   return told
 end
 
+-- Job -> what decides whether it runs again.
+local deciders = setmetatable({}, { __mode = "k" })
+
+core.on_question(function(job, attempt, err)
+  local decide = deciders[job]
+  if not decide then return false end
+  local ok, again = xpcall(decide, traced, err, attempt)
+  if not ok then return false, again end
+  return again
+end)
+
 -- ---- submitting
 
 -- The names of jobs that were given one.
@@ -83,11 +93,17 @@ end
 
 --- Submits one call.
 -- @param fn function, "module:function", "@file.lua" or Lua source; or a table { fn, option = value, ... } with
---   priority (integer, higher first), first (boolean), delay (seconds), retries (integer; negative: no end), backoff
---   (seconds, or { base =, factor =, max = }), discard (boolean: nobody will ask for the outcome), name, timeout
---   (seconds; a run that takes longer is ended as by job:kill(), and has failed with "timeout"), group (one
---   of this pool's groups), on_success (fn(job, results...)), on_error (fn(job, error)), on_complete (fn(job)): called
---   here, in a task, when the outcome is there
+--   priority (integer, higher first), first (boolean), delay (seconds), at (a wall-clock time, as os.time or
+--   os.date"*t" return it: not before that), every (seconds: it runs again and again, that far apart, first when
+--   delay or at say, or at once; a turn that comes while the last still runs is missed; each run's outcome is told to
+--   the callbacks, a failed one too; the handle has `runs`, how many ended; cancel ends it), retries (integer;
+--   negative: no end), backoff (seconds, or { base =, factor =, max =, jitter = }: before the second run, times
+--   factor before each further one, at most max; jitter, 0 to 1, is the share of each that is left to chance),
+--   retry_if (fn(error, runs), called here in a task after each failed run of which a retry is left: true for another
+--   one. Without `retries` there is no end of them. When it raises, or its vm is gone, there is no further run),
+--   discard (boolean: nobody will ask for the outcome), name, timeout (seconds; a run that takes longer is ended as
+--   by job:kill(), and has failed with "timeout"), group (one of this pool's groups), on_success (fn(job,
+--   results...)), on_error (fn(job, error)), on_complete (fn(job)): called here, in a task, when the outcome is there
 -- @param ... arguments, which must be able to cross
 -- @return a job, or nothing with discard
 -- @usage pool:submit({ fetch, retries = 3, on_success = function(job, page) print(#page) end }, url)
@@ -117,13 +133,18 @@ function M._submit_with(self, what, ...)
   local pool, group = settings[self] or {}, opts.group
   local told = callbacks_of(opts, pool)
   if told and opts.discard then error("submit: option 'discard' leaves nothing for callbacks", 3) end
-  if opts.discard == nil and not told and not group then opts.discard = pool.discard end
+  if opts.retry_if and opts.discard then error("submit: option 'discard' leaves nobody for 'retry_if'", 3) end
+  if opts.discard == nil and not told and not group and not opts.retry_if then opts.discard = pool.discard end
   if group then self._check_group(group, self, opts, "submit", 3) end
   local order = order_of(opts, "submit", 3) or {}
   order.apart = told ~= nil or group ~= nil or opts.every ~= nil
   local job = core.submit_ordered(self, order, fn, ...)
   if not job then return end
   names[job] = opts.name
+  if opts.retry_if then
+    require "troupe.task" -- reports what it raises
+    deciders[job] = opts.retry_if
+  end
   if told then
     waiting[job] = told
     job:_tell()
