@@ -47,18 +47,26 @@ void dispatcher_enqueue(struct dispatcher *self, struct job *job)
     job_queue_push(&self->queue, job);
 }
 
+/* It is delayed since a run of it failed. */
+static bool waits_for_retry(const struct job *job)
+{
+    return !job->rare->scheduled && job->rare->attempts > 0;
+}
+
 void dispatcher_delay(struct dispatcher *self, struct job *job, double until, bool scheduled)
 {
     job_begin_anew(job);
     job->state = JOB_DELAYED;
     job->rare->scheduled = scheduled;
     self->scheduled += scheduled;
+    self->retrying += waits_for_retry(job);
     heap_push(&self->delayed, &job->rare->due, until);
 }
 
 void dispatcher_undelay(struct dispatcher *self, struct job *job)
 {
     self->scheduled -= job->rare->scheduled;
+    self->retrying -= waits_for_retry(job);
     heap_remove(&self->delayed, &job->rare->due);
 }
 
@@ -287,6 +295,11 @@ int dispatcher_worker_of(const struct dispatcher *self, uint64_t id)
 {
     const struct job *job = id_map_find(&self->live, id);
     return job && (job->state == JOB_HANDED || job->state == JOB_PARKED) ? (int)job->worker : 0;
+}
+
+bool dispatcher_is_quiet(const struct dispatcher *self)
+{
+    return self->queue.count == 0 && self->handed == 0 && self->asked_count == 0 && self->retrying == 0 && !self->ended.head;
 }
 
 void dispatcher_count(const struct dispatcher *self, struct dispatcher_counts *out)

@@ -162,6 +162,10 @@ enum job_state dispatcher_state(const struct dispatcher *self, uint64_t id);
 
 /* The worker that has the job; 0: none. */
 int dispatcher_worker_of(const struct dispatcher *self, uint64_t id);
+
+/* True when nothing is pending: every job has ended, or is delayed or scheduled and has not failed yet. */
+bool dispatcher_is_quiet(const struct dispatcher *self);
+
 void dispatcher_count(const struct dispatcher *self, struct dispatcher_counts *out);
 
 #endif

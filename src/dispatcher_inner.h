@@ -21,6 +21,7 @@ struct dispatcher {
     struct heap limits;      /* runs that have a timeout or were killed */
     size_t rare_count;
     size_t scheduled;        /* of the delayed */
+    size_t retrying; /* of the delayed, those that failed before */
     struct job_rare *repeating;              /* all repeating jobs */
     struct job_rare *reports, *last_report;  /* ACTION_REPORT is due for them */
     struct job_list asking;  /* ACTION_ASK is due for them */

@@ -30,6 +30,14 @@ static int pool_cancel(lua_State *L)
     return lua_loop_ask(L, &question, -1);
 }
 
+/* (pool, timeout) -> true once nothing is pending, nil at the timeout */
+static int pool_join(lua_State *L)
+{
+    struct lua_pool *self = lua_pool_check_open(L);
+    struct header question = {.kind = MAIL_JOIN, .pool = self->id};
+    return lua_loop_ask(L, &question, lua_loop_deadline(L, 2));
+}
+
 static int pool_resize(lua_State *L)
 {
     struct lua_pool *self = lua_pool_check_open(L);
@@ -51,7 +59,7 @@ static int pool_pause(lua_State *L)
 void lua_pool_add_questions(lua_State *L)
 {
     static const luaL_Reg functions[] = {{"shutdown", pool_shutdown}, {"stats", pool_stats}, {"cancel", pool_cancel},
-                                         {"resize", pool_resize}, {"pause", pool_pause}, {NULL, NULL}};
+                                         {"resize", pool_resize}, {"pause", pool_pause}, {"join", pool_join}, {NULL, NULL}};
     int table = lua_gettop(L) - UP_COUNT;
     for (const luaL_Reg *f = functions; f->name; f++) {
         for (int i = 1; i <= UP_COUNT; i++)

@@ -37,7 +37,8 @@ enum message_kind {
     MAIL_REFUSE, /* worker -> node: a RUN given back unbegun; the worker is in a long one */
     MAIL_PAUSE,  /* client -> node: `number` 1: no job begins from now on, 0: they do again; ANSWER true */
     MAIL_ASK,    /* node -> client: shall job `id`, whose run `number` failed, run again? Body: as of an outcome */
-    MAIL_DECIDE  /* client -> node: `number` 1: it shall, 0: it shall not */
+    MAIL_DECIDE, /* client -> node: `number` 1: it shall, 0: it shall not */
+    MAIL_JOIN    /* client -> node: ANSWER true once nothing is pending in pool `pool` */
 };
 
 enum message_flag {

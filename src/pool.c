@@ -27,15 +27,20 @@ static void pause(struct pool *self, struct message **letter, double now)
     pool_answer_boolean(self, letter, true);
 }
 
+static void keep_question(struct message **questions, struct message **letter)
+{
+    (*letter)->next = *questions;
+    *questions = *letter;
+    *letter = NULL;
+}
+
 static void close_pool(struct pool *self, struct message **letter, double now)
 {
     if (message_header(*letter)->flags & FLAG_SOON)
         pool_close_soon(self, close_grace, now);
     else
         dispatcher_close(self->dispatcher, false, now);
-    (*letter)->next = self->drain;
-    self->drain = *letter;
-    *letter = NULL;
+    keep_question(&self->drain, letter);
 }
 
 void pool_close_soon(struct pool *self, double grace, double now)
@@ -84,6 +89,9 @@ void pool_handle(struct pool *self, struct message **letter, double now)
         break;
     case MAIL_STATS:
         pool_answer_stats(self, letter);
+        break;
+    case MAIL_JOIN:
+        keep_question(&self->joining, letter);
         break;
     case MAIL_RESIZE:
         resize(self, letter, now);
@@ -141,11 +149,11 @@ static void act(struct pool *self, const struct action *a, double now)
     }
 }
 
-static void answer_drained(struct pool *self)
+static void answer_all(struct pool *self, struct message **questions)
 {
-    while (self->drain) {
-        struct message *m = self->drain;
-        self->drain = m->next;
+    while (*questions) {
+        struct message *m = *questions;
+        *questions = m->next;
         pool_answer_boolean(self, &m, true);
     }
 }
@@ -157,7 +165,9 @@ void pool_turn(struct pool *self, double now)
     while (dispatcher_next(self->dispatcher, &a))
         act(self, &a, now);
     if (self->drained)
-        answer_drained(self);
+        answer_all(self, &self->drain);
+    if (self->joining && dispatcher_is_quiet(self->dispatcher))
+        answer_all(self, &self->joining);
 }
 
 /* Breaks into what still runs; later gives up what does not end even so. */
@@ -278,6 +288,7 @@ void pool_destroy(struct pool **pool)
     dispatcher_destroy(&self->dispatcher);
     slab_release(&self->tickets);
     message_destroy_list(&self->drain);
+    message_destroy_list(&self->joining);
     message_destroy(&self->failure);
     message_destroy(&self->init);
     message_destroy(&self->open);

@@ -74,6 +74,7 @@ struct pool {
     int hand_count;
     struct message *failure; /* why the last worker did not come up */
     struct message *drain;   /* questions to answer once drained */
+    struct message *joining; /* questions to answer once nothing is pending */
     struct ticket *owed;
     struct ticket_extra *asking; /* jobs whose owner is asked about retries */
     double owed_at;              /* when to try again */

@@ -1,5 +1,6 @@
 -- pool.lua - the job pool: what is rare, on top of the hot calls in C (src/lua_pool.c). Here: its making and its end;
--- in pool/: submit.lua single calls, collect.lua their outcomes, group.lua groups of them, many.lua map and its kin.
+-- in pool/: submit.lua and shorthands.lua single calls, collect.lua their outcomes, group.lua groups of them, many.lua
+-- map and its kin.
 --
 -- require "troupe".pool{...} makes one. doc: README.md, "Pools".
 
@@ -13,7 +14,8 @@ local error, ipairs, math, next, package, pairs, require, table, type =
 
 local Pool = core.class
 
-for _, part in ipairs { "troupe.pool.submit", "troupe.pool.many", "troupe.pool.collect", "troupe.pool.group" } do
+for _, part in ipairs { "troupe.pool.submit", "troupe.pool.many", "troupe.pool.collect", "troupe.pool.group",
+  "troupe.pool.shorthands" } do
   for name, method in pairs(require(part)) do Pool[name] = method end
 end
 

@@ -213,6 +213,31 @@ test("a pool with result_id gives ids in place of jobs", function()
   eq(told, job:info().id)
 end)
 
+test("join waits until nothing is pending, retries included", function()
+  local pool <close> = troupe.pool{ workers = 2 }
+  eq(pool:join(), true)
+  local path = os.tmpname()
+  local function third_time(name)
+    local file = assert(io.open(name, "a+"))
+    local tries = #file:read "a"
+    file:write "x"
+    file:close()
+    if tries < 2 then error "not yet" end
+    return tries
+  end
+  local job = pool:submit({ third_time, retries = 5, backoff = 0.002 }, path)
+  pool:submit({ double, delay = 3600 }, 1)
+  for i = 1, 100 do pool:submit({ double, discard = true }, i) end
+  eq(pool:join(), true)
+  eq(pool:stats().done, 101)
+  eq(select(2, job:join(0)), 2)
+  os.remove(path)
+  local busy = pool:submit(function() while require "troupe".checkin() do end end)
+  eq(pool:join(0.01), false)
+  busy:stop()
+  eq(pool:join(), true)
+end)
+
 test("clear drops pending jobs and outcomes", function()
   local pool <close> = troupe.pool{ workers = 1 }
   local ended = pool:submit(double, 1)
@@ -255,7 +280,29 @@ test("fastthreadpool's names for submit", function()
   eq(pool:submit_done(double, true, 7):await(), 14)
   pool:shutdown()
   t.deep(said, { 6, 8, 10 })
-  raises("submit_done' %(function or boolean expected, got nil", pool.submit_done, pool, double)
+  raises("submit_done: callback: function or boolean expected, got nil", pool.submit_done, pool, double)
+  raises("schedule: interval: number of seconds", pool.schedule, pool, "x", double)
+end)
+
+test("fastthreadpool's names for jobs that repeat", function()
+  local pool <close> = troupe.pool{ workers = 1 }
+  local counts = { 0, 0, 0 }
+  local function count(i) return function() counts[i] = counts[i] + 1 end end
+  local began = troupe.now()
+  local jobs = {
+    pool:schedule_done(0.005, double, count(1), 1),
+    pool:submit_done_at(os.time(), 0.005, double, count(2), 1),
+  }
+  eq(pool:submit_at(os.time(), 0, double, 4):await(), 8)
+  task.wait_until(function() return counts[1] >= 3 and counts[2] >= 3 end)
+  ok(troupe.now() - began >= 0.015)
+  for _, job in ipairs(jobs) do
+    ok(job.runs >= 3)
+    job:cancel()
+  end
+  local repeating = pool:schedule(0.001, double, 1)
+  task.wait_until(function() return repeating.runs >= 2 end)
+  repeating:cancel()
 end)
 
 test("misuse of callbacks is told", function()

@@ -28,6 +28,11 @@ function M:as_completed(wait)
   end
 end
 
+--- Waits until nothing is pending: every job has ended, whoever submitted it, but for those delayed or scheduled.
+-- @param timeout number of seconds; nil: for ever
+-- @return true; false when the time was up first
+function M:join(timeout) return core.join(self, timeout) or false end
+
 --- Drops pending jobs and outcomes; the pool is as new. Running jobs go on, and nobody will hear of them: their handles
 -- are detached.
 function M:clear()

@@ -153,45 +153,4 @@ function M._submit_with(self, what, ...)
   return job
 end
 
--- ---- under the names of fastthreadpool
-
--- submit with one more option; the pool's own outcome callbacks go on to be called.
-local function with(self, name, value, fn, ...)
-  return self:submit({ fn, [name] = value }, ...)
-end
-
--- What submit_done's callback asks for: a function is called with the job and its results; false: nobody will ask.
-local function done_option(callback, what)
-  if type(callback) == "function" then return "on_success", callback end
-  if type(callback) == "boolean" then return "discard", not callback end
-  error(("bad argument #2 to '%s' (function or boolean expected, got %s)"):format(what, type(callback)), 3)
-end
-
---- Submits to the front of the queue: submit{ fn, first = true }.
-function M:submit_first(fn, ...) return with(self, "first", true, fn, ...) end
-
---- Submits in `delay` seconds: submit{ fn, delay = delay }.
-function M:submit_later(delay, fn, ...) return with(self, "delay", delay, fn, ...) end
-
---- Submits with a callback.
--- @param fn       as for submit
--- @param callback function: called here with the job and its results; false: nobody will ask for the outcome
--- @param ...      arguments
-function M:submit_done(fn, callback, ...)
-  local name, value = done_option(callback, "submit_done")
-  return with(self, name, value, fn, ...)
-end
-
---- submit_done to the front of the queue.
-function M:submit_done_first(fn, callback, ...)
-  local name, value = done_option(callback, "submit_done_first")
-  return self:submit({ fn, first = true, [name] = value }, ...)
-end
-
---- submit_done in `delay` seconds.
-function M:submit_done_later(delay, fn, callback, ...)
-  local name, value = done_option(callback, "submit_done_later")
-  return self:submit({ fn, delay = delay, [name] = value }, ...)
-end
-
 return M
