@@ -64,6 +64,33 @@ local function with_directory(files, body)
   if not ok then error(err, 0) end
 end
 
+t.test("pool_gzip compresses the files of a directory, and names those it cannot", function()
+  local text = ("twenty bytes of text"):rep(1000)
+  with_directory({ a = text, ["it's"] = text, stuck = text }, function(dir)
+    os.execute("mkdir '" .. dir .. "/stuck.gz'") -- where its result should go
+    local status, out, err = t.script('dofile "' .. path_of "pool_gzip" .. '"', dir)
+    t.match(err, "/stuck: gzip ended with exit %d\n$")
+    t.match(out, "^2 files, 40000 bytes, now %d+ bytes, 1 failed\n$")
+    t.eq(status, 1)
+    local _, again = t.run { "gzip", "-dc", dir .. "/it's.gz" }
+    t.eq(again, text)
+  end)
+end)
+
+t.test("pool_scan counts every line of a log once, whatever the pieces", function()
+  local path = os.tmpname()
+  local file = assert(io.open(path, "w"))
+  for i = 1, 40000 do
+    file:write(("12:00:00 %s %s\n"):format(i % 100 == 0 and "ERROR" or "INFO", ("x"):rep(i % 97)))
+  end
+  file:close()
+  local status, out, err = t.script('dofile "' .. path_of "pool_scan" .. '"', path, path)
+  os.remove(path)
+  t.eq(err, "")
+  t.eq(out, "INFO\t79200\nERROR\t800\n")
+  t.eq(status, 0)
+end)
+
 t.test("wordcount counts the words of text files, and of no others", function()
   with_directory({ ["a.txt"] = "The cat, the dog.\n", ["it's"] = "THE end\n", data = "the\0the the", empty = "" },
     function(dir)
