@@ -413,7 +413,7 @@ static int turn(lua_State *L)
     struct loop *loop = lua_loop(L);
     double deadline = lua_loop_deadline(L, 1);
     bool blocked = vm_task_running(loop_tasks(loop));
-    int rc = blocked ? loop_listen(loop, deadline) : loop_turn(loop, deadline, false);
+    int rc = blocked ? loop_listen(loop, deadline) : loop_turn(loop, deadline, true);
     loop_rearm(loop);
     if (rc == TROUPE_EINTR)
         lua_loop_let_hooks_run(L);

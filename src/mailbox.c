@@ -58,8 +58,9 @@ struct post {
 struct mailbox {
     uint16_t box;
     bool single;
-    uint32_t bell; /* as it was when the socket was last looked at */
-    bool look;     /* the socket may hold a tray though the bell has not rung since */
+    uint32_t told; /* trays taken from the socket: the bell is ahead while there is one more. See next_tray */
+    bool look;     /* there is one whose bell has not rung yet */
+    bool lively;   /* there was mail, from here or to here, since watching last was in vain */
     void *pull;
     struct message *letters;
     struct message *own, *own_tail; /* posted here from here */
@@ -84,6 +85,7 @@ int mailbox_open(struct mailbox **out, int box)
     if (rc < 0)
         goto fail;
     self->box = (uint16_t)box;
+    self->told = box_bell(self->box);
     self->sweep_at = SWEEP_FROM;
     rc = mailbox_socket_open(&self->pull, ZMQ_PULL, self->box, generation);
     if (rc)
@@ -251,8 +253,10 @@ int mailbox_post(struct mailbox *self, struct message **message)
         struct post *p = find_post(self, box);
         rc = p ? put(self, p, box, *message) : TROUPE_ENOMEM;
     }
-    if (rc == 0)
+    if (rc == 0) {
         *message = NULL;
+        self->lively = true;
+    }
     return rc;
 }
 
@@ -307,17 +311,27 @@ bool mailbox_deliver_late(struct mailbox *self)
     return self->late != NULL;
 }
 
-/* The next tray we are told of, NULL when there is none. */
+static bool has_rung(const struct mailbox *self)
+{
+    return (int32_t)(box_bell(self->box) - self->told) > 0;
+}
+
+/* The next tray we are told of, NULL when there is none. The bell rings once a tray, after it was sent. So what has rung
+ * and was not taken is there; and where nothing is, all that has rung was taken: whatever was miscounted, as when a tray
+ * came before its bell or the bell was meant for an earlier box, is right again. An empty socket costs system calls. */
 static struct tray *next_tray(struct mailbox *self)
 {
     struct tray *t;
-    uint32_t bell = box_bell(self->box);
-    if (bell == self->bell && !self->look)
-        return NULL; /* an empty socket costs system calls to look at */
-    self->bell = bell;
-    self->look = zmq_recv(self->pull, &t, sizeof t, ZMQ_DONTWAIT) == (int)sizeof t;
-    if (!self->look)
+    if (!self->look && !has_rung(self))
         return NULL;
+    uint32_t bell = box_bell(self->box);
+    self->look = false;
+    if (zmq_recv(self->pull, &t, sizeof t, ZMQ_DONTWAIT) != (int)sizeof t) {
+        self->told = bell;
+        return NULL;
+    }
+    self->told++;
+    self->lively = true;
     __tsan_acquire(t);
     return t;
 }
@@ -373,17 +387,21 @@ static inline void breathe(void)
 #endif
 }
 
-/* True when the bell rang within about as long as a sleep and its waking cost. */
+/* True when the bell rang within about as long as a sleep and its waking cost. Whoever yields may come back late, and then
+ * looks once more. */
 static bool watch(struct mailbox *self, double until)
 {
-    do {
+    for (;;) {
         for (int i = 0; i < SPIN_ROUNDS; i++) {
-            if (box_bell(self->box) != self->bell)
+            if (has_rung(self))
                 return true;
             breathe();
         }
+        if (clock_now() >= until)
+            break;
         sched_yield();
-    } while (clock_now() < until);
+    }
+    self->lively = false;
     return false;
 }
 
@@ -397,7 +415,7 @@ static long milliseconds(double seconds)
 
 bool mailbox_has_letters(const struct mailbox *self)
 {
-    return self->letters || self->own || self->current || self->look || box_bell(self->box) != self->bell;
+    return self->letters || self->own || self->current || self->look || has_rung(self);
 }
 
 int mailbox_wait(struct mailbox *self, double timeout, bool eager, int descriptor)
@@ -406,7 +424,7 @@ int mailbox_wait(struct mailbox *self, double timeout, bool eager, int descripto
         return TROUPE_EINVAL;
     if (mailbox_has_letters(self))
         return 0;
-    if (eager && timeout != 0) {
+    if (eager && self->lively && timeout != 0) {
         double most = timeout > 0 && timeout < eager_seconds ? timeout : eager_seconds;
         if (watch(self, clock_now() + most))
             return 0;

@@ -126,6 +126,25 @@ START_TEST(a_number_used_again_reaches_the_new_box_only)
 }
 END_TEST
 
+/* A sender that was interrupted between sending and ringing may ring for a box that is long gone. */
+START_TEST(a_bell_without_a_tray_is_answered_once)
+{
+    struct mailbox *a = opened(), *b = opened();
+    for (int round = 1; round < 4; round++) {
+        for (int ring = 0; ring < round; ring++)
+            box_ring(mailbox_box(b));
+        ck_assert(mailbox_has_letters(b));
+        ck_assert_ptr_null(mailbox_take(b));
+        ck_assert(!mailbox_has_letters(b));
+        ck_assert_int_eq(mailbox_wait(b, 0.001, true, -1), TROUPE_ETIMEDOUT);
+        post(a, mailbox_box(b), 5);
+        ck_assert_uint_eq(next_id(b), 5);
+    }
+    mailbox_close(&a);
+    mailbox_close(&b);
+}
+END_TEST
+
 START_TEST(the_nodes_box_is_opened_once_at_a_time)
 {
     struct mailbox *a, *b = NULL;
@@ -478,6 +497,7 @@ int main(void)
     tcase_add_test(c, waiting_at_an_empty_box_times_out_and_not_early);
     tcase_add_test(c, a_box_that_was_closed_is_dead_to_old_and_new_senders);
     tcase_add_test(c, a_number_used_again_reaches_the_new_box_only);
+    tcase_add_test(c, a_bell_without_a_tray_is_answered_once);
     tcase_add_test(c, the_nodes_box_is_opened_once_at_a_time);
     tcase_add_test(c, what_a_sender_posted_arrives_after_it_closed);
     tcase_add_test(c, a_letter_that_went_with_its_box_is_not_given_back_to_its_sender);
