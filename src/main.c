@@ -17,10 +17,13 @@
 #include "troupe.h"
 #include "vm.h"
 
+/* What was closed stays of no use: to read from it, or to write to it, fails, and is told. But for errors, which would have
+ * nowhere to be told. */
 static bool open_standard_descriptors(void)
 {
+    static const int modes[] = {O_WRONLY, O_RDONLY, O_RDWR};
     for (int fd = 0; fd <= 2; fd++) {
-        if (fcntl(fd, F_GETFD) < 0 && errno == EBADF && open("/dev/null", O_RDWR) != fd)
+        if (fcntl(fd, F_GETFD) < 0 && errno == EBADF && open("/dev/null", modes[fd]) != fd)
             return false;
     }
     return true;

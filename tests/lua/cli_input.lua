@@ -128,11 +128,15 @@ t.test("input that cannot be read is said, with status 1", function()
   t.eq(status, 1)
 end)
 
-t.test("closed descriptors are empty input and lost output", function()
+t.test("closed descriptors are told, with status 1", function()
   local status, out, err = shell [[exec "$TROUPE" map -e 'return 1' <&-]]
-  t.eq(status .. out .. err, "0")
-  status, out, err = shell [[exec "$TROUPE" map -e 'return 1' a >&-]]
-  t.eq(status .. out .. err, "0")
+  t.eq(out, "")
+  t.eq(err, "troupe map: cannot read standard input: Bad file descriptor\n")
+  t.eq(status, 1)
+  status, out, err = shell [[exec "$TROUPE" map -e 'return 1' a b >&-]]
+  t.eq(out, "")
+  t.eq(err, "troupe map: Bad file descriptor\n")
+  t.eq(status, 1)
 end)
 
 t.test("memory stays bounded however much goes through", function()
