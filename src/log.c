@@ -26,7 +26,7 @@
 #include "log_inner.h"
 #include "troupe.h"
 
-static const double EXIT_SECONDS = 2, SWITCH_SECONDS = 5;
+static const double EXIT_SECONDS = 2, SWITCH_SECONDS = 1;
 
 atomic_uint log_level_of_all = RECORD_WARNING;
 

@@ -99,7 +99,9 @@ static bool send_frame(struct log_writer *self)
         double by = end_by(), left = by < 0 ? -1 : by - clock_now();
         if (by >= 0 && left <= 0)
             return false;
+        eventfd_t rings;
         wire_wait(&self->wire, 1, true, by < 0 ? self->bell : -1, left);
+        eventfd_read(self->bell, &rings); /* it rang for the queue, or for the end, which is asked about next */
     }
     return rc == 0;
 }

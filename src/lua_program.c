@@ -4,6 +4,9 @@
  *
  *     defer()           from now on a signal interrupts nothing: it throws the switch and wakes whoever waits for mail
  *     signal()          the number of the signal that came; nil: none
+ *     stops()           a descriptor that is readable once one came, if signals are deferred; nil: none to be had
+ *     hangups()         SIGHUP ends nothing any more; a descriptor that it makes readable; nil: none to be had
+ *     hung_up()         how often it came since it was last asked
  *     versions()        of troupe, Lua, ZeroMQ: three strings
  */
 #include "lua_program.h"
@@ -11,6 +14,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/eventfd.h>
 
 #include <lauxlib.h>
 
@@ -19,6 +23,7 @@
 #include "lua_open.h"
 #include "mailbox_version.h"
 #include "signals.h"
+#include "stop.h"
 #include "troupe.h"
 
 static const char entry[] = "troupe.cli";
@@ -39,6 +44,33 @@ static int signal_seen(lua_State *L)
     return 1;
 }
 
+static int push_descriptor(lua_State *L, int descriptor)
+{
+    if (descriptor >= 0)
+        lua_pushinteger(L, descriptor);
+    else
+        lua_pushnil(L);
+    return 1;
+}
+
+static int stops(lua_State *L)
+{
+    return push_descriptor(L, stop_descriptor());
+}
+
+static int hangups(lua_State *L)
+{
+    return push_descriptor(L, signals_hangups());
+}
+
+static int hung_up(lua_State *L)
+{
+    eventfd_t count = 0;
+    eventfd_read(signals_hangups(), &count);
+    lua_pushinteger(L, (lua_Integer)count);
+    return 1;
+}
+
 static int versions(lua_State *L)
 {
     int major, minor, patch;
@@ -51,7 +83,8 @@ static int versions(lua_State *L)
 
 static int open_program(lua_State *L)
 {
-    static const luaL_Reg functions[] = {{"defer", defer}, {"signal", signal_seen}, {"versions", versions}, {NULL, NULL}};
+    static const luaL_Reg functions[] = {{"defer", defer}, {"signal", signal_seen}, {"stops", stops}, {"hangups", hangups},
+                                         {"hung_up", hung_up}, {"versions", versions}, {NULL, NULL}};
     luaL_newlib(L, functions);
     return 1;
 }
@@ -113,16 +146,33 @@ static int find_parts(lua_State *L)
     return raise_lost(L);
 }
 
-/* Lua: (places as pointer, argv as pointer, argc) -> exit status */
+/* Lua: (package, places as pointer) adds them to package.cpath, behind what is there. */
+static int find_modules(lua_State *L)
+{
+    const char *const *places = lua_touserdata(L, 2);
+    lua_getfield(L, 1, "cpath");
+    for (; *places; places++) {
+        lua_pushfstring(L, "%s;%s/?.so", lua_tostring(L, -1), *places);
+        lua_replace(L, -2);
+    }
+    lua_setfield(L, 1, "cpath");
+    return 0;
+}
+
+/* Lua: (places as pointer, argv as pointer, argc, places of modules in C as pointer) -> exit status */
 static int hand_over(lua_State *L)
 {
-    const char *const *places = lua_touserdata(L, 1);
+    const char *const *places = lua_touserdata(L, 1), *const *modules = lua_touserdata(L, 4);
     char **argv = lua_touserdata(L, 2);
     int argc = (int)lua_tointeger(L, 3);
     lua_settop(L, 0);
     lua_pushcfunction(L, find_parts);
     lua_getglobal(L, "package");
     lua_pushlightuserdata(L, (void *)places);
+    lua_call(L, 2, 0);
+    lua_pushcfunction(L, find_modules);
+    lua_getglobal(L, "package");
+    lua_pushlightuserdata(L, (void *)modules);
     lua_call(L, 2, 0);
     lua_getglobal(L, "require");
     lua_pushstring(L, entry);
@@ -136,7 +186,7 @@ static int hand_over(lua_State *L)
     return 1;
 }
 
-int lua_program_run(struct vm *vm, const char *const *places, int argc, char **argv)
+int lua_program_run(struct vm *vm, const char *const *places, const char *const *modules, int argc, char **argv)
 {
     lua_State *L = vm_state(vm);
     int status = EXIT_FAILURE;
@@ -144,7 +194,8 @@ int lua_program_run(struct vm *vm, const char *const *places, int argc, char **a
     lua_pushlightuserdata(L, (void *)places);
     lua_pushlightuserdata(L, argv);
     lua_pushinteger(L, argc);
-    if (vm_call(vm, 3, 1) == LUA_OK)
+    lua_pushlightuserdata(L, (void *)modules);
+    if (vm_call(vm, 4, 1) == LUA_OK)
         status = (int)lua_tointeger(L, -1);
     else
         fprintf(stderr, "troupe: %s\n", lua_tostring(L, -1));

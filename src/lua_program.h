@@ -10,7 +10,7 @@
 int lua_program_preload(lua_State *L);
 
 /* Runs the command line in the vm. `places` are directories to look for the parts in Lua where package.path does not find
- * them, up to a NULL. The exit status; what went wrong was printed. */
-int lua_program_run(struct vm *vm, const char *const *places, int argc, char **argv);
+ * them, up to a NULL; `modules` directories with modules in C. The exit status; what went wrong was printed. */
+int lua_program_run(struct vm *vm, const char *const *places, const char *const *modules, int argc, char **argv);
 
 #endif

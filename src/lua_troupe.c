@@ -10,6 +10,7 @@
 #include "lua_log.h"
 #include "lua_open.h"
 #include "lua_pool.h"
+#include "lua_sink.h"
 #include "lua_stdio.h"
 #include "lua_task.h"
 #include "lua_value.h"
@@ -21,6 +22,7 @@ static const struct {
     const char *name, *module, *field;
 } parts[] = {
     {"log", "troupe.log", NULL},
+    {"log_sink", "troupe.log_sink", NULL},
     {"notify", "troupe.task", "notify"},
     {"pool", "troupe.pool", NULL},
     {"progress", "troupe.progress", NULL},
@@ -29,7 +31,7 @@ static const struct {
 };
 
 static const char core_name[] = "troupe.core", task_core_name[] = "troupe.task.core",
-                  log_core_name[] = "troupe.log.core";
+                  log_core_name[] = "troupe.log.core", sink_core_name[] = "troupe.log_sink.core";
 
 /* (module, name): a part in Lua is required and kept. */
 static int load_part(lua_State *L)
@@ -88,6 +90,8 @@ int troupe_open_troupe(lua_State *L)
     lua_setfield(L, -2, task_core_name);
     lua_pushcfunction(L, lua_log_open);
     lua_setfield(L, -2, log_core_name);
+    lua_pushcfunction(L, lua_sink_open);
+    lua_setfield(L, -2, sink_core_name);
     lua_value_open(L);
     lua_inside_open(L);
     lua_pushcfunction(L, cores);

@@ -42,12 +42,16 @@ static void find_own_directory(char *out, size_t size)
 static int run(struct vm *vm, int argc, char **argv)
 {
     char own[PATH_MAX], installed[PATH_MAX + 32], built[PATH_MAX + 32], beside[PATH_MAX + 32];
+    char modules_installed[PATH_MAX + 32], modules_beside[PATH_MAX + 32];
     find_own_directory(own, sizeof own);
     snprintf(installed, sizeof installed, "%s/../share/lua/5.4", own);
     snprintf(built, sizeof built, "%s/../lua", own);
     snprintf(beside, sizeof beside, "%s/lua", own);
     const char *const places[] = {TROUPE_LUADIR, installed, built, beside, NULL};
-    return lua_program_run(vm, places, argc, argv);
+    snprintf(modules_installed, sizeof modules_installed, "%s/../lib/lua/5.4", own);
+    snprintf(modules_beside, sizeof modules_beside, "%s/.libs", own);
+    const char *const modules[] = {TROUPE_LUAEXECDIR, modules_installed, modules_beside, NULL};
+    return lua_program_run(vm, places, modules, argc, argv);
 }
 
 int main(int argc, char **argv)

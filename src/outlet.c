@@ -5,7 +5,8 @@
  *
  *  1. bytes leave in the order in which they came, and a write that stopped midway goes on at the byte where it stopped:
  *     trouble never cuts a line;
- *  2. at most PENDING_MAX bytes are kept, whole records only: what comes on top is lost and counted;
+ *  2. at most PENDING_MAX bytes are kept, or one record that is larger, whole records only: what comes on top is lost and
+ *     counted;
  *  3. a file is looked at, whether it is still the one of its name, at most once a second.
  */
 #include "outlet.h"
@@ -252,7 +253,9 @@ void outlet_put(struct outlet *self, const void *bytes, size_t size, double now)
     uint64_t most = self->is_regular ? self->options.rotate_bytes : 0, before = self->size + self->pending.size;
     if (most && before + size > most && before > 0 && now >= self->rotate_at && !self->troubled && outlet_flush(self, now))
         rotate(self, now);
-    if (self->pending.size + size > PENDING_MAX || buffer_append(&self->pending, bytes, size)) {
+    if (self->pending.size + size > PENDING_MAX && !self->troubled)
+        outlet_flush(self, now); /* after which there is room for any record, or trouble */
+    if ((self->pending.size && self->pending.size + size > PENDING_MAX) || buffer_append(&self->pending, bytes, size)) {
         self->records_lost++;
         self->lost++;
         return;

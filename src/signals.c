@@ -25,7 +25,8 @@
 #include "thread.h"
 #include "troupe.h"
 
-static int bell = -1; /* an eventfd */
+static int bell = -1;    /* an eventfd */
+static int hangups = -1; /* another */
 static atomic_int seen;
 static atomic_bool ending;
 static _Atomic uint64_t told; /* the address that gets a letter; 0: signals break in */
@@ -126,6 +127,27 @@ void signals_defer(uint64_t address)
 int signals_seen(void)
 {
     return atomic_load(&seen);
+}
+
+NO_TSAN static void on_hangup(int number)
+{
+    int saved = errno;
+    const uint64_t one = 1;
+    (void)number;
+    syscall(SYS_write, hangups, &one, sizeof one);
+    errno = saved;
+}
+
+int signals_hangups(void)
+{
+    struct sigaction action = {.sa_handler = on_hangup, .sa_flags = SA_RESTART};
+    if (hangups >= 0)
+        return hangups;
+    hangups = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    sigemptyset(&action.sa_mask);
+    if (hangups >= 0)
+        set_action(SIGHUP, &action, NULL);
+    return hangups;
 }
 
 void signals_release(void)

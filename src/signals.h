@@ -20,6 +20,10 @@ void signals_defer(uint64_t address);
 /* The signal that came; 0: none. */
 int signals_seen(void);
 
+/* From now on SIGHUP no longer ends the program: it makes the descriptor readable, which is returned, an eventfd to read
+ * from. Negative: there is none to be had. */
+int signals_hangups(void);
+
 /* Before the vm is destroyed: nothing more is done about a first signal. */
 void signals_release(void);
 

@@ -6,9 +6,9 @@
  *  1. libzmq aborts where it finds no descriptor for its own needs: enough are made sure of before each socket;
  *  2. in a forked child no socket is touched: wires are refused, and not closed;
  *  3. nobody waits in a send: what a full wire refuses stays the caller's;
- *  4. a PUSH to another program takes frames only while a peer is there, as its monitor tells: what is sent while there is
- *     none would be lost with the wire, and nobody would know. What was sent and has not left when a peer goes away, it
- *     keeps for the next.
+ *  4. a PUSH that connects to another program takes frames only while that one is there, as its monitor tells: what is sent
+ *     while it is not would be lost with the wire, and nobody would know. What was sent and has not left when it goes
+ *     away, the wire keeps for its return.
  */
 #include "wire.h"
 
@@ -31,9 +31,9 @@ enum { DESCRIPTORS = 24, ENDPOINT_SIZE = 512, WIRES_MAX = 64, LARGEST_FRAME = 25
 
 struct wire {
     void *socket;
-    bool own_context, bound;
-    void *monitor; /* told of peers; NULL: they are not counted */
-    int peers;
+    bool own_context;
+    void *monitor; /* is told of the peer; NULL: nobody asks */
+    bool has_peer;
     zmq_msg_t frame;
     char endpoint[ENDPOINT_SIZE];
 };
@@ -135,18 +135,18 @@ static void furnish(void *socket, const struct wire_options *o)
     set(socket, ZMQ_RECONNECT_IVL, RECONNECT_MS);
     set(socket, ZMQ_RECONNECT_IVL_MAX, RECONNECT_MAX_MS);
     set(socket, ZMQ_TCP_KEEPALIVE, 1);
-    set(socket, ZMQ_IPV6, 1);
+    set(socket, ZMQ_IPV6, strchr(o->endpoint, '[') != NULL); /* else "localhost" would mean ::1, where nobody listens */
     zmq_setsockopt(socket, ZMQ_MAXMSGSIZE, &largest, sizeof largest);
     if (o->kind == WIRE_SUB)
         zmq_setsockopt(socket, ZMQ_SUBSCRIBE, "", 0);
 }
 
-/* Has the coming and going of peers told. */
-static int watch_peers(struct wire *self, void *zmq, const struct wire_options *o)
+/* Has the peer's coming and going told. One that is bound needs it not: without peers it takes nothing. */
+static int watch_peer(struct wire *self, void *zmq, const struct wire_options *o)
 {
     static atomic_uint number;
     char name[64];
-    if (o->kind != WIRE_PUSH || strncmp(o->endpoint, "inproc://", 9) == 0)
+    if (o->kind != WIRE_PUSH || o->bind || strncmp(o->endpoint, "inproc://", 9) == 0)
         return 0;
     snprintf(name, sizeof name, "inproc://troupe-peers-%u", atomic_fetch_add(&number, 1));
     if (zmq_socket_monitor(self->socket, name, ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_DISCONNECTED))
@@ -157,20 +157,18 @@ static int watch_peers(struct wire *self, void *zmq, const struct wire_options *
     return 0;
 }
 
-/* Counts the peers anew by what has been told: frames of an event and an address. */
-static bool has_peers(struct wire *self)
+/* Reads what has been told meanwhile: two frames each, an event and an address. */
+static bool has_peer(struct wire *self)
 {
     unsigned char event[6];
     char address[ENDPOINT_SIZE];
-    if (!self->monitor)
-        return true;
-    while (zmq_recv(self->monitor, event, sizeof event, ZMQ_DONTWAIT) >= 0) {
+    while (self->monitor && zmq_recv(self->monitor, event, sizeof event, ZMQ_DONTWAIT) >= 0) {
         uint16_t what;
         memcpy(&what, event, sizeof what);
-        self->peers += what == ZMQ_EVENT_DISCONNECTED ? -1 : 1;
+        self->has_peer = what == ZMQ_EVENT_HANDSHAKE_SUCCEEDED;
         zmq_recv(self->monitor, address, sizeof address, ZMQ_DONTWAIT);
     }
-    return self->peers > 0;
+    return !self->monitor || self->has_peer;
 }
 
 static int attach(struct wire *self, const struct wire_options *o)
@@ -180,7 +178,6 @@ static int attach(struct wire *self, const struct wire_options *o)
         return refuse(TROUPE_EINVAL, o->endpoint, "the keys are no CURVE keys");
     if (o->bind ? zmq_bind(self->socket, o->endpoint) : zmq_connect(self->socket, o->endpoint))
         return refuse(zmq_errno() == EMFILE ? TROUPE_ELIMIT : TROUPE_EINVAL, o->endpoint, zmq_strerror(zmq_errno()));
-    self->bound = o->bind;
     if (!o->bind || zmq_getsockopt(self->socket, ZMQ_LAST_ENDPOINT, self->endpoint, &size))
         snprintf(self->endpoint, sizeof self->endpoint, "%s", o->endpoint);
     return 0;
@@ -209,7 +206,7 @@ int wire_open(struct wire **out, const struct wire_options *o)
     int rc = self->socket ? 0 : refuse(TROUPE_ELIMIT, o->endpoint, zmq_strerror(zmq_errno()));
     if (rc == 0) {
         furnish(self->socket, o);
-        rc = watch_peers(self, zmq, o);
+        rc = watch_peer(self, zmq, o);
     }
     if (rc == 0)
         rc = attach(self, o);
@@ -239,7 +236,7 @@ int wire_send(struct wire *self, const void *bytes, size_t size)
 {
     if (is_forked)
         return TROUPE_EDEAD;
-    if (!has_peers(self))
+    if (!has_peer(self))
         return TROUPE_EFULL;
     while (zmq_send(self->socket, bytes, size, ZMQ_DONTWAIT) < 0) {
         if (zmq_errno() != EINTR)
@@ -266,7 +263,7 @@ int wire_wait(struct wire *const *wires, int count, bool sending, int descriptor
     zmq_pollitem_t items[WIRES_MAX + 1];
     int n = 0;
     for (; n < count && n < WIRES_MAX; n++) {
-        bool peerless = sending && !has_peers(wires[n]);
+        bool peerless = sending && !has_peer(wires[n]);
         items[n] = (zmq_pollitem_t){ .socket = peerless ? wires[n]->monitor : wires[n]->socket,
                                      .events = sending && !peerless ? ZMQ_POLLOUT : ZMQ_POLLIN };
     }
@@ -275,13 +272,6 @@ int wire_wait(struct wire *const *wires, int count, bool sending, int descriptor
     long ms = seconds < 0 ? -1 : seconds > 1e6 ? 1000000000 : (long)ceil(seconds * 1000);
     int rc = zmq_poll(items, n, ms);
     return rc > 0 ? 0 : rc == 0 ? TROUPE_ETIMEDOUT : TROUPE_EINTR;
-}
-
-void wire_unbind(struct wire *self)
-{
-    if (self->bound && !is_forked)
-        zmq_unbind(self->socket, self->endpoint);
-    self->bound = false;
 }
 
 void wire_close(struct wire **wire, double linger)

@@ -43,9 +43,6 @@ bool wire_take(struct wire *self, const void **bytes, size_t *size);
  * many seconds; negative: for ever. 0, TROUPE_ETIMEDOUT, TROUPE_EINTR. */
 int wire_wait(struct wire *const *wires, int count, bool sending, int descriptor, double seconds);
 
-/* No new peers. Those there are may go on. */
-void wire_unbind(struct wire *self);
-
 /* Closes it; what was sent goes on leaving for so many seconds, which the last wire's closing waits for. Nulls; NULL is
  * fine. */
 void wire_close(struct wire **self, double linger);

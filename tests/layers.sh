@@ -21,6 +21,7 @@ cat >"$work/floors" <<'EOT'
 3 pool
 2 child
 2 signals
+2 sink
 2 worker
 1 dispatcher
 1 ear
@@ -131,6 +132,7 @@ call_of() { echo "($1) *\\("; }
 world lua.h '# *include *[<"](lua|lauxlib|lualib)\.h' child lua module value vm
 # mailbox: between the vms of this program; wire: to other programs.
 world zmq.h '# *include *[<"]zmq\.h' mailbox wire
+world czmq.h '# *include *[<"]czmq\.h' module
 world 'fork, exec and wait' "$(call_of 'v?fork|exec[lv][pe]*|posix_spawnp?|system|popen|wait[34]?|waitpid|waitid')" process
 world pthread_create "$(call_of 'pthread_create|thrd_create')" thread
 world 'the clock' "$(call_of 'clock_gettime|gettimeofday|time|clock')" clock

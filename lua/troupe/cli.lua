@@ -8,7 +8,8 @@ local io, require, table = io, require, table
 require "troupe" -- knows what the commands are made of
 
 local commands = {
-  help = "troupe.cli.help", map = "troupe.cli.map", run = "troupe.cli.run", version = "troupe.cli.version",
+  help = "troupe.cli.help", log = "troupe.cli.log",
+  map = "troupe.cli.map", run = "troupe.cli.run", version = "troupe.cli.version",
 }
 
 local aliases = { ["-h"] = "help", ["--help"] = "help", ["-V"] = "version", ["--version"] = "version" }

@@ -1,12 +1,14 @@
 -- arguments.lua - options of a command, up to the first word that is none.
 
-local math, tonumber = math, tonumber
+local math, table, tonumber = math, table, tonumber
 
 local M = {}
 
 local function integer(text)
   return math.tointeger(tonumber(text))
 end
+
+local units = { [""] = 1, K = 1 << 10, M = 1 << 20, G = 1 << 30 }
 
 -- What the text of an option's value means; nil, what was expected.
 local kinds = {
@@ -20,6 +22,12 @@ local kinds = {
     local n = integer(text)
     return n and n >= 0 and n or nil, "an integer of at least 0"
   end,
+  bytes = function(text)
+    local number, unit = text:match "^(%d+)([KMG]?)$"
+    local n = number and integer(number)
+    return n and n >= 1 and n * units[unit] or nil, "a number of bytes, as 500000, 500K or 10M"
+  end,
+  list = function(text) return text end,
   seconds = function(text)
     local n = tonumber(text)
     return n and n > 0 and n or nil, "a number of seconds above 0"
@@ -48,7 +56,8 @@ local function value_of(name, option, text)
 end
 
 --- Reads options.
--- @param known table: "-x" or "--name" -> { key =, kind = "flag", "text", "integer", "count", "natural" or "seconds" }
+-- @param known table: "-x" or "--name" -> { key =, kind = "flag", "text", "integer", "count", "natural", "bytes",
+--                "seconds" or "list" (may come more than once) }
 -- @param args  sequence of words
 -- @return table key -> value, index of the first word that is no option; or nil, message
 function M.parse(known, args)
@@ -69,7 +78,12 @@ function M.parse(known, args)
       end
       local value, message = value_of(name, option, text)
       if value == nil then return nil, message end
-      options[option.key] = value
+      if option.kind == "list" then
+        options[option.key] = options[option.key] or {}
+        table.insert(options[option.key], value)
+      else
+        options[option.key] = value
+      end
     end
     if letters then args[i] = "-" .. letters else i = i + 1 end
   end

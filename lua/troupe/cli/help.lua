@@ -8,6 +8,7 @@ pages.troupe = [[
 troupe: Lua on all the cores of a machine
 
     troupe map [OPTION...] WORKER [ITEM...]    call a Lua function for each item, on all cores
+    troupe log [OPTION...]                     collect the logs of many programs
     troupe run SCRIPT.lua [ARG...]             run a program that uses the library
     troupe version                             versions of troupe, Lua and ZeroMQ
     troupe help [COMMAND]                      this, or more about a command
@@ -39,6 +40,36 @@ Exit status: 0, 1 if an item failed, 2 for misuse, 130 after Ctrl-C.
 
     ls | troupe map -e 'local f <close> = io.open((...)); return (...), #f:read "a"'
     find . -name '*.png' -print0 | troupe map -0 -p thumbnail.lua
+]]
+
+pages.log = [[
+troupe log [OPTION...]
+troupe log --make-cert FILE
+
+Collects the records of programs that log to its endpoints, and prints or stores them, a line each: what troupe.log
+sends, both forms of lua-log, and anything else as a record that shows it.
+
+    --pull ENDPOINT          bind a PULL socket: tcp://HOST:PORT, ipc://PATH; PORT may be *
+    --sub ENDPOINT           bind a SUB socket
+    --connect ENDPOINT       connect a SUB socket to a PUB that binds
+    --connect-pull ENDPOINT  connect a PULL socket to a PUSH that binds
+    --file FILE              write to a file, in place of standard output
+    --rotate SIZE            make FILE FILE.1 when it would grow past SIZE (bytes; K, M, G)
+    --keep N                 keep so many of these (default: 5)
+    --dir DIR                write to a file a day, DIR/YYYY-MM-DD.log
+    --json                   write a JSON object a line
+    --level LEVEL            leave out what is less urgent than emerg, alert, fatal, error, warning, notice, info,
+                             debug or trace
+    --grep PATTERN           leave out lines that do not match an extended regular expression
+    --server-cert FILE       take CURVE connections only, with this certificate and its secret
+    --client-certs DIR       let in those whose public certificates are in DIR
+    --make-cert FILE         make a certificate: FILE, and FILE_secret
+
+Endpoints may be given more than once. SIGHUP has it open its files anew. Ctrl-C and SIGTERM have it take what has come,
+write it, sync it to the disk, and end.
+Exit status: 0, 1 if a file or an endpoint could not be had or records were lost, 2 for misuse.
+
+    troupe log --pull tcp://127.0.0.1:5555 --file all.log --rotate 10M
 ]]
 
 pages.run = [[
