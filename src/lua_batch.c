@@ -173,12 +173,25 @@ static int turned(lua_State *L, int status, lua_KContext context)
     return 0;
 }
 
-/* (any batch) waits for letters, one outcome of a batch at least if it parks; a signal ends the wait */
+/* () waits for letters, one outcome of a batch at least if it parks; a signal ends the wait */
+int lua_batch_turn(lua_State *L)
+{
+    lua_loop_once(L, &resolved, turned);
+    return 0;
+}
+
+/* () those in lua_batch_turn go on: something that looks like a batch has its outcome */
+int lua_batch_wake(lua_State *L)
+{
+    lua_loop_wake(L, &resolved);
+    return 0;
+}
+
+/* (any batch) */
 static int batch_turn(lua_State *L)
 {
     check(L);
-    lua_loop_once(L, &resolved, turned);
-    return 0;
+    return lua_batch_turn(L);
 }
 
 /* (batch) nobody wants it any more: cancelled if it has not begun, dropped if it has */

@@ -13,4 +13,8 @@ void lua_batch_push_class(lua_State *L);
  * pending jobs alive (lua_job.h). Its future, to post its letter with. */
 struct future *lua_batch_push(lua_State *L, struct ear *ear, uint32_t pool, int class, int pending);
 
+/* Lua: waits for the outcome of any batch; wakes those who do. */
+int lua_batch_turn(lua_State *L);
+int lua_batch_wake(lua_State *L);
+
 #endif

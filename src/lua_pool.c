@@ -378,7 +378,7 @@ int lua_pool_open(lua_State *L)
     static const luaL_Reg functions[] = {
         {"new", pool_new}, {"submit", pool_submit}, {"submit_ordered", pool_submit_ordered}, {"submit_batch", pool_submit_batch},
         {"close", pool_close}, {"be_particular", pool_be_particular}, {"next_ended", pool_next_ended}, {"forget", pool_forget}, {"flying", pool_flying},
-        {"on_outcome", lua_outcome_set}, {"on_question", lua_question_set},
+        {"turn_batches", lua_batch_turn}, {"wake_batches", lua_batch_wake}, {"on_outcome", lua_outcome_set}, {"on_question", lua_question_set},
         {"workers", pool_workers}, {"table", sized_table}, {"is_closed", pool_is_closed}, {NULL, NULL}};
     luaL_newlibtable(L, functions);
     luaL_newmetatable(L, "troupe.pool");

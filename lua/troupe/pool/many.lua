@@ -4,7 +4,9 @@
 
 local core = require "troupe.core"
 local options = require "troupe.options"
+local known = require "troupe.pool.known"
 local order_of = require "troupe.pool.order"
+local single = require "troupe.pool.single"
 
 local error, math, pairs, pcall, setmetatable, table, type = error, math, pairs, pcall, setmetatable, table, type
 
@@ -26,10 +28,10 @@ local function progress_of(opts, total)
   return require "troupe.progress" (settings)
 end
 
-local map_options = {
-  chunk = "count", window = "count", on_error = "string", priority = "integer", retries = "integer", backoff = "any",
-  progress = "any",
-}
+-- What submit knows, but for what leaves no outcome, or has no end; on_error means something else here.
+local map_options = { chunk = "count", window = "count", progress = "any" }
+for name, kind in pairs(known) do map_options[name] = kind end
+map_options.discard, map_options.every, map_options.on_error = nil, nil, "string"
 
 -- How many items the next batch takes.
 local function batch_size(state)
@@ -93,10 +95,13 @@ local function run_new(pool, fn, iterable, opts, what)
     error(what .. ": function or string expected, got " .. type(fn), 3)
   end
   local workers = core.workers(pool)
+  local plan = single.needed(opts) and single.plan(fn, opts) or nil
   return setmetatable({
     pool = pool, fn = fn, read = read, order = order_of(opts, what, 3), left = length, length = length,
-    workers = workers,
-    chunk = opts.retries and 1 or opts.chunk, size = 1, window = opts.window, index = 0, ahead = 0,
+    workers = workers, plan = plan,
+    tolerant = what ~= "map" and what ~= "imap" or opts.on_error == "collect",
+    chunk = (opts.retries or opts.timeout or plan) and 1 or opts.chunk, size = 1, window = opts.window,
+    index = 0, ahead = 0,
     first = 1, last = 0, batches = {}, most = workers * 3, progress = progress_of(opts, length),
   }, Run)
 end
@@ -105,6 +110,28 @@ end
 local function in_items(err, index)
   if type(err) ~= "string" then return err end
   return (err:gsub("^argument (%d+)", function(n) return ("item %d"):format(index + n) end))
+end
+
+function Run:note(job, count)
+  self.last = self.last + 1
+  self.batches[self.last] = { job = job, index = self.index, count = count }
+  self.index = self.index + count
+  self.ahead = self.ahead + count
+  if self.left then self.left = self.left - count end
+end
+
+-- Submits calls for items[from..to]: true and what has their outcomes; or false and why not.
+function Run:submit(items, from, to)
+  if self.plan then return pcall(single.submit, self.pool, self.plan, items[from]) end
+  return pcall(core.submit_batch, self.pool, self.order, self.fn, items, from, to)
+end
+
+-- An item of these cannot be sent: those that can are, one by one.
+function Run:fill_singly(items, from, to)
+  for i = from, to do
+    local ok, job = self:submit(items, i, i)
+    self:note(ok and job or single.refused(in_items(job, self.index)), 1)
+  end
 end
 
 -- Keeps the workers busy: submits batches until enough are in flight or the items are at their end.
@@ -118,17 +145,15 @@ function Run:fill()
       self.ended = true
       return
     end
-    local count = to - from + 1
-    local ok, job = pcall(core.submit_batch, self.pool, self.order, self.fn, items, from, to)
-    if not ok then
+    local ok, job = self:submit(items, from, to)
+    if ok then
+      self:note(job, to - from + 1)
+    elseif self.tolerant and type(job) == "string" and job:find "^argument %d+" then
+      self:fill_singly(items, from, to)
+    else
       self:abandon()
       error(in_items(job, self.index), 0)
     end
-    self.last = self.last + 1
-    self.batches[self.last] = { job = job, index = self.index, count = count, items = items, from = from }
-    self.index = self.index + count
-    self.ahead = self.ahead + count
-    if self.left then self.left = self.left - count end
   end
 end
 
@@ -230,7 +255,7 @@ end
 -- @param list sequence
 -- @param opts table: chunk (items a letter; measured when left out), progress (true, or the options of
 --   troupe.progress), on_error ("raise", the default, or "collect"), and
---   priority, retries, backoff as for submit
+--   the options of submit but discard, every and on_error; with some of them each item is a job of its own
 -- @return results in order of the list, the first of each call; with "collect" also a table index -> error
 -- Raises the first error in order of the list, its item's index in front when it is a string.
 function M.map(self, fn, list, opts)

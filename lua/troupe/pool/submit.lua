@@ -4,17 +4,12 @@ local core = require "troupe.core"
 local options = require "troupe.options"
 local order_of = require "troupe.pool.order"
 local settings = require "troupe.pool.settings"
+local submit_options = require "troupe.pool.known"
 
 local debug, error, next, pairs, require, select, setmetatable, type, xpcall =
   debug, error, next, pairs, require, select, setmetatable, type, xpcall
 
 local M = {}
-
-local submit_options = {
-  priority = "integer", first = "boolean", delay = "seconds", retries = "integer", backoff = "any", discard = "boolean",
-  name = "string", at = "any", every = "seconds", timeout = "seconds", group = "any", outlive = "boolean",
-  on_success = "function", on_error = "function", on_complete = "function", retry_if = "function",
-}
 
 -- ---- callbacks
 
