@@ -78,7 +78,7 @@ void dispatcher_end(struct dispatcher *self, struct job *job, enum job_end how, 
     job->end = how;
     job->result = result;
     job_list_insert(&self->ended, self->ended.tail, job);
-    self->ends[how]++;
+    self->ends[how] += !job->essential;
 }
 
 /* The turns of repeating jobs end that way, too. */
@@ -157,7 +157,7 @@ static int new_job(struct dispatcher *self, const struct job_spec *spec, struct 
     struct job *job = slab_get(&self->jobs);
     if (!job)
         return TROUPE_ENOMEM;
-    *job = (struct job){.id = spec->id, .load = spec->load, .first = spec->first};
+    *job = (struct job){.id = spec->id, .load = spec->load, .first = spec->first, .essential = spec->essential};
     int rc = 0;
     if (spec->delay > 0 || spec->retry.retries || spec->every > 0 || spec->timeout > 0)
         rc = dispatcher_add_rare(self, job, spec);
@@ -175,7 +175,7 @@ int dispatcher_submit(struct dispatcher *self, const struct job_spec *spec, doub
 {
     struct job *job;
     dispatcher_advance(self, now);
-    if (self->closing)
+    if (self->closing && !spec->essential)
         return TROUPE_EDEAD;
     if (!spec->id)
         return TROUPE_EINVAL;
@@ -218,12 +218,19 @@ void dispatcher_cancel_pending(struct dispatcher *self, bool delayed, double now
 {
     struct job *job;
     struct heap_node *due;
+    struct job_list spared = {0};
     dispatcher_advance(self, now);
     while ((job = job_queue_pop(&self->queue))) {
-        if (job_repeats(job) && !delayed)
+        if (job->essential)
+            job_list_insert(&spared, spared.tail, job);
+        else if (job_repeats(job) && !delayed)
             dispatcher_skip_turn(self, job);
         else
             dispatcher_end(self, job, JOB_CANCELLED, NULL);
+    }
+    while ((job = spared.head)) {
+        job_list_remove(&spared, job);
+        job_queue_restore(&self->queue, job);
     }
     while (delayed && (due = heap_top(&self->delayed)))
         end_waiting(self, job_of(due), JOB_CANCELLED);

@@ -45,6 +45,7 @@ struct action {
     enum job_end end;
     int worker;
     int attempt;   /* runs begun so far, this one included */
+    enum run_last last; /* ACTION_RUN: can the job run again after this? */
     uint64_t id;
     void *load;
     void *result;  /* what dispatcher_done or dispatcher_worker_failed was given; NULL: none */

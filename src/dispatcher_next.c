@@ -66,6 +66,7 @@ static bool run(struct dispatcher *self, struct worker *worker, struct action *o
         .kind = ACTION_RUN,
         .worker = worker->number,
         .attempt = job_attempts(job) + 1,
+        .last = job_last(job),
         .id = job->id,
         .load = job->load,
     };

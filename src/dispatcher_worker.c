@@ -26,7 +26,8 @@ static void leave_hand_whole(struct dispatcher *self, struct worker *worker, str
 /* Its worker had not begun it; it has left the hand. */
 static void put_back(struct dispatcher *self, struct job *job)
 {
-    if (job->cancelled || self->soon || (self->closing && job_repeats(job))) {
+    bool unwanted = self->soon && !job->essential;
+    if (job->cancelled || unwanted || (self->closing && job_repeats(job))) {
         dispatcher_end(self, job, JOB_CANCELLED, NULL);
         return;
     }

@@ -57,3 +57,14 @@ double job_next_turn(struct job *self, double now)
     rare->wait = rare->retry.base;
     return rare->start + rare->turn * rare->every;
 }
+
+enum run_last job_last(const struct job *self)
+{
+    const struct job_rare *rare = self->rare;
+    if (!rare)
+        return RUN_LAST;
+    if (job_repeats(self))
+        return RUN_MORE;
+    bool retried = rare->retry.retries < 0 || rare->attempts < rare->retry.retries;
+    return retried ? RUN_LAST_IF_FINE : RUN_LAST;
+}

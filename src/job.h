@@ -5,6 +5,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "run_note.h"
+
 /* What happens to a failed run before it is final. */
 struct job_retry {
     int32_t retries; /* runs after the first; negative: no end */
@@ -25,6 +27,7 @@ struct job_spec {
     bool scheduled;   /* its delay leads to a moment that was named: it counts as scheduled */
     double every;     /* it runs again and again, so many seconds apart, the first time after its delay; 0: once */
     struct job_retry retry;
+    bool essential;   /* it is taken while closing, too, and cancelled only by its id; its end is not counted */
     double timeout;   /* most seconds of one run; then it is killed. 0: none */
 };
 

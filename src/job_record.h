@@ -53,6 +53,7 @@ struct job {
     uint8_t ran : 1;  /* a plain job: its one run began */
     uint8_t cancelled : 1;
     uint8_t stopping : 1; /* its run was asked to end */
+    uint8_t essential : 1;
 };
 
 struct job_list {
@@ -111,6 +112,9 @@ static inline int job_attempts(const struct job *self)
 {
     return self->rare ? self->rare->attempts : self->ran;
 }
+
+/* Can it run again after the run that is about to begin? */
+enum run_last job_last(const struct job *self);
 
 /* May it run again after its latest run failed? */
 bool job_may_retry(const struct job *self);

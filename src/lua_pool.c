@@ -100,17 +100,29 @@ static void forget(lua_State *L, struct future *future)
     lua_rawseti(L, lua_upvalueindex(UP_PENDING), (lua_Integer)future->slot + 1);
 }
 
-/* Encodes the call at first..last, function first, into the letter. On refusal the reason is raised, the letter freed. */
-static void encode_call(lua_State *L, int first, int last, uint64_t code, struct message **letter, struct future *future)
+static void swap(lua_State *L, int a, int b)
 {
-    static const struct value_mode with_function = {.unnumbered = 1}, plain;
+    lua_pushvalue(L, a);
+    lua_copy(L, b, a);
+    lua_replace(L, b);
+}
+
+/* Encodes the call at first..last, behind `extra` functions in front of it and what says which these are, into the letter. On refusal the reason is raised, the letter freed. */
+static void encode_call(lua_State *L, int first, int last, int extra, uint64_t code, struct message **letter,
+                        struct future *future)
+{
+    const struct value_mode mode = {.unnumbered = extra + !code};
     struct header *h = message_header(*letter);
     if (code) {
         h->flags |= FLAG_CODE;
         h->code = code;
+        for (int i = first; i > first - extra; i--)
+            swap(L, i, i - 1); /* the function goes in front of the extra ones */
         first++;
     }
-    if (value_encode(L, first, last, "argument", code ? &plain : &with_function, &(*letter)->bytes) == 0)
+    if (extra)
+        h->flags |= FLAG_EXTRA;
+    if (value_encode(L, first - extra, last, "argument", &mode, &(*letter)->bytes) == 0)
         return;
     message_destroy(letter);
     forget(L, future);
@@ -138,24 +150,32 @@ static void post(lua_State *L, struct lua_pool *pool, struct message **letter, s
     luaL_error(L, "cannot submit: %s", troupe_strerror(rc));
 }
 
-static int submit(lua_State *L, int first, int last, const struct job_order *order, bool discard, bool apart)
+struct submission {
+    int first, last;  /* on the stack: function, arguments */
+    int extra;        /* values in front of them: see push_extra */
+    const struct job_order *order;
+    bool discard, apart;
+};
+
+static int submit(lua_State *L, const struct submission *s)
 {
+    bool discard = s->discard;
     struct lua_pool *pool = lua_pool_check_open(L);
     luaL_checkstack(L, 8, NULL);
-    uint64_t code = code_of(L, pool, first);
+    uint64_t code = code_of(L, pool, s->first);
     struct future *future = NULL;
     if (!discard)
         future = lua_job_push(L, pool->ear, pool->id, lua_upvalueindex(UP_JOB), lua_upvalueindex(UP_PENDING));
     struct message *m = new_letter(L, MAIL_SUBMIT, pool);
     if (discard)
         message_header(m)->flags |= FLAG_DISCARD;
-    encode_call(L, first, last, code, &m, future);
-    if (order)
-        append_order(L, &m, order, future);
+    encode_call(L, s->first, s->last, s->extra, code, &m, future);
+    if (s->order)
+        append_order(L, &m, s->order, future);
     post(L, pool, &m, future);
-    if (future && order && order->every > 0)
+    if (future && s->order && s->order->every > 0)
         lua_job_repeat(L);
-    if (future && !apart)
+    if (future && !s->apart)
         lua_job_shelve(future, &pool->shelf);
     return discard ? 0 : 1;
 }
@@ -204,7 +224,8 @@ static int pool_submit(lua_State *L)
     } else if (type != LUA_TFUNCTION && type != LUA_TSTRING) {
         luaL_typeerror(L, 2, "function, string or table of options");
     }
-    return submit(L, 2, lua_gettop(L), NULL, discard, false);
+    const struct submission s = {.first = 2, .last = lua_gettop(L), .discard = discard};
+    return submit(L, &s);
 }
 
 static bool boolean_field(lua_State *L, const char *name)
@@ -215,6 +236,29 @@ static bool boolean_field(lua_State *L, const char *name)
     return v;
 }
 
+/* Puts the options' functions that go with the call before it, and in front of them what says which they are: how many
+ * values. */
+static int push_extra(lua_State *L)
+{
+    static const char *const names[] = {"cleanup", "on_done_in_worker"}; /* in the order of enum job_extra's bits */
+    lua_Integer which = 0;
+    int count = 0;
+    luaL_checkstack(L, 4, NULL);
+    for (int i = 0; i < 2; i++) {
+        if (lua_getfield(L, 2, names[i]) == LUA_TNIL) {
+            lua_pop(L, 1);
+            continue;
+        }
+        which |= 1 << i;
+        lua_insert(L, 3 + count++);
+    }
+    if (!which)
+        return 0;
+    lua_pushinteger(L, which);
+    lua_insert(L, 3);
+    return 1 + count;
+}
+
 /* (pool, checked options, function, ...) -> job, or nothing with discard */
 static int pool_submit_ordered(lua_State *L)
 {
@@ -223,7 +267,10 @@ static int pool_submit_ordered(lua_State *L)
     static const struct job_order none;
     bool discard = boolean_field(L, "discard"), apart = boolean_field(L, "apart");
     bool plain = memcmp(&order, &none, sizeof order) == 0;
-    return submit(L, 3, lua_gettop(L), plain ? NULL : &order, discard, apart);
+    int extra = push_extra(L);
+    const struct submission s = {.first = 3 + extra, .last = lua_gettop(L), .extra = extra, .order = plain ? NULL : &order,
+                                 .discard = discard, .apart = apart};
+    return submit(L, &s);
 }
 
 /* (pool, checked options or nil, function, items, from, to) -> batch that calls function(item) for each of them */
@@ -246,7 +293,7 @@ static int pool_submit_batch(lua_State *L)
     struct future *future = lua_batch_push(L, pool->ear, pool->id, lua_upvalueindex(UP_BATCH), lua_upvalueindex(UP_PENDING));
     struct message *m = new_letter(L, MAIL_SUBMIT, pool);
     message_header(m)->flags |= FLAG_BATCH | (order.retries ? FLAG_STRICT : 0);
-    encode_call(L, function, last, code, &m, future);
+    encode_call(L, function, last, 0, code, &m, future);
     if (ordered)
         append_order(L, &m, &order, future);
     post(L, pool, &m, future);

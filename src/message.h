@@ -54,7 +54,9 @@ enum message_flag {
     FLAG_KILLED = 64,    /* DONE: the run was broken into, or ended where it waited */
     FLAG_LOST = 128,     /* the outcome: its worker went away */
     FLAG_MORE = 256,     /* the outcome of one turn: the job goes on */
-    FLAG_STOPPED = 512   /* the outcome: the job was asked to end. With ERROR: it was made to */
+    FLAG_STOPPED = 512,  /* the outcome: the job was asked to end. With ERROR: it was made to */
+    FLAG_EXTRA = 1024,   /* the body begins with functions beside the call's own, see vm_extra.c */
+    FLAG_CLEANUP = 2048  /* RUN: the job has ended, its cleanup is all that shall run */
 };
 
 struct header {

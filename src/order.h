@@ -17,6 +17,9 @@ struct pool_order {
     uint32_t reserved;
 };
 
+/* Functions in front of a call, with FLAG_EXTRA: which there are, added up. */
+enum job_extra { EXTRA_CLEANUP = 1, EXTRA_ON_DONE = 2 };
+
 enum job_order_bit {
     ORDER_FIRST = 1,
     ORDER_SCHEDULED = 2, /* the delay leads to a moment that was named */

@@ -13,6 +13,7 @@
 #include "troupe.h"
 
 static const double close_grace = 1.0;   /* seconds from a soon close until running jobs are broken into */
+static const double break_again = 0.1;   /* seconds from there until the next try */
 static const double abandon_grace = 1.0; /* seconds from there until a worker is left to itself */
 
 static void resize(struct pool *self, struct message **letter, double now)
@@ -47,7 +48,7 @@ void pool_close_soon(struct pool *self, double grace, double now)
 {
     dispatcher_close(self->dispatcher, true, now);
     pool_halt_all(self);
-    if (self->break_at == 0 || now + grace < self->break_at)
+    if (self->break_at == 0 || (!isinf(self->break_at) && now + grace < self->break_at))
         self->break_at = now + grace;
 }
 
@@ -174,13 +175,16 @@ void pool_turn(struct pool *self, double now)
 static void press(struct pool *self, double now)
 {
     if (self->break_at > 0 && now >= self->break_at) {
-        self->break_at = INFINITY;
-        self->abandon_at = now + abandon_grace;
+        self->break_at = now + break_again;
+        if (self->abandon_at == 0)
+            self->abandon_at = now + abandon_grace;
         pool_interrupt_workers(self);
     }
     if (self->abandon_at > 0 && now >= self->abandon_at) {
-        self->abandon_at = INFINITY;
-        pool_abandon_workers(self, now);
+        bool all = pool_abandon_workers(self, now);
+        self->abandon_at = all ? INFINITY : now + abandon_grace;
+        if (all)
+            self->break_at = INFINITY;
     }
 }
 
@@ -256,7 +260,8 @@ struct pool *pool_new(struct message **open, const struct pool_house *house)
     self->owner = message_header(*open)->from;
     self->house = *house;
     slab_init(&self->tickets, sizeof(struct ticket));
-    if (read_pool_order(self, &order) == 0) {
+    self->claims = claims_new();
+    if (self->claims && read_pool_order(self, &order) == 0) {
         struct dispatcher_options options = {
             .workers = order.workers,
             .idle_timeout = order.idle_timeout,
@@ -268,6 +273,7 @@ struct pool *pool_new(struct message **open, const struct pool_house *house)
         self->worker.init = self->init;
         self->worker.vm.open = house->hooks->open;
         self->worker.hooks = house->hooks;
+        self->worker.claims = self->claims;
         if (dispatcher_new(&self->dispatcher, &options) == 0) {
             *open = NULL;
             return self;
@@ -287,6 +293,7 @@ void pool_destroy(struct pool **pool)
     pool_free_hands(self);
     dispatcher_destroy(&self->dispatcher);
     slab_release(&self->tickets);
+    claims_release(&self->claims);
     message_destroy_list(&self->drain);
     message_destroy_list(&self->joining);
     message_destroy(&self->failure);

@@ -6,6 +6,7 @@
 #include "address.h"
 #include "mailbox.h"
 #include "pool_inner.h"
+#include "run_note.h"
 
 /* Posts a letter about the job (0: about all) to the worker. For want of memory it is not: what follows later is. */
 static void tell(struct pool *self, int worker, enum message_kind kind, uint64_t id)
@@ -72,15 +73,18 @@ void pool_halt_job(struct pool *self, const struct action *a)
 /* An interrupt for a job that does not run would take the place of one for another that does. */
 void pool_break_job(struct pool *self, const struct action *a)
 {
+    const struct ticket *t = a->load;
     struct worker *worker = pool_hand(self, a->worker)->worker;
-    if (worker_runs(worker, a->id))
-        worker_interrupt(worker, a->id);
+    uint64_t target = t->cleaning ? run_cleanup_target(a->id) : a->id;
+    if (worker_runs(worker, target))
+        worker_interrupt(worker, target);
     tell(self, a->worker, MAIL_KILL, a->id);
 }
 
 void pool_abandon_job(struct pool *self, const struct action *a, double now)
 {
-    if (worker_runs(pool_hand(self, a->worker)->worker, a->id))
+    struct worker *worker = pool_hand(self, a->worker)->worker;
+    if (worker_runs(worker, a->id) || worker_runs(worker, run_cleanup_target(a->id)))
         pool_abandon_worker(self, a->worker, now);
     else
         dispatcher_forsake(self->dispatcher, a->id, now);

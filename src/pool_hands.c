@@ -132,7 +132,7 @@ void pool_interrupt_workers(struct pool *self)
     for (int i = 0; i < self->hand_count; i++) {
         if (!self->hands[i].worker)
             continue;
-        worker_interrupt(self->hands[i].worker, 0);
+        worker_interrupt_job(self->hands[i].worker);
         kill_waiting(self, &self->hands[i]);
     }
 }
@@ -146,12 +146,19 @@ void pool_abandon_worker(struct pool *self, int worker, double now)
     dispatcher_worker_down(self->dispatcher, worker, false, now);
 }
 
-void pool_abandon_workers(struct pool *self, double now)
+bool pool_abandon_workers(struct pool *self, double now)
 {
+    bool spared = false;
     for (int i = 1; i <= self->hand_count; i++) {
-        if (self->hands[i - 1].worker)
+        struct hand *hand = &self->hands[i - 1];
+        uint64_t cleaning = hand->worker ? worker_cleaning(hand->worker) : 0;
+        if (cleaning && cleaning != hand->spared)
+            spared = true;
+        else if (hand->worker)
             pool_abandon_worker(self, i, now);
+        hand->spared = cleaning;
     }
+    return !spared;
 }
 
 void pool_free_hands(struct pool *self)

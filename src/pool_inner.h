@@ -1,5 +1,5 @@
 /* pool_inner.h - what the parts of a pool share: pool.c its life, pool_jobs.c its jobs, pool_again.c those that run more
- * than once, pool_control.c those that shall end, pool_hands.c its workers, pool_answers.c its letters to clients. For the
+ * than once, pool_control.c those that shall end, pool_cleanup.c what is left to do after them, pool_hands.c its workers, pool_answers.c its letters to clients. For the
  * node's thread.
  *
  * A job is known to the dispatcher by its id, and here by a ticket: who gets the outcome, and the letter while no
@@ -22,6 +22,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "claims.h"
 #include "codes.h"
 #include "dispatcher.h"
 #include "pool.h"
@@ -47,9 +48,12 @@ struct ticket {
     uint64_t id;
     uint32_t slot;
     uint16_t flags;   /* of the letter */
-    uint8_t end;      /* enum job_end, once it is owed */
-    bool repeatable : 1; /* may run again: the letter stays here */
-    bool starved : 1; /* there was no memory to hand it out */
+    uint8_t end;      /* enum job_end, once it has ended */
+    bool repeatable : 1; /* may be sent again: the letter stays here */
+    bool starved : 1;  /* there was no memory to hand it out */
+    bool cleanup : 1;  /* it has one: the letter stays here, too */
+    bool cleaned : 1;  /* a worker has claimed that */
+    bool cleaning : 1; /* the job has ended, this is its cleanup's */
     struct ticket_extra *extra; /* NULL: none */
     struct ticket *next; /* owed */
 };
@@ -59,6 +63,7 @@ struct hand {
     struct message *stop; /* kept ready: asking it to end must not need memory */
     struct codes_sent sent;
     uint16_t generation;  /* workers there were of this number */
+    uint64_t spared;      /* the cleanup for whose sake it was not given up; 0: none */
 };
 
 struct pool {
@@ -70,6 +75,8 @@ struct pool {
     struct worker_options worker;
     struct dispatcher *dispatcher;
     struct slab tickets;
+    struct claims *claims;
+    uint64_t own_ids; /* of jobs for cleanups; clients' are far above */
     struct hand *hands;
     int hand_count;
     struct message *failure; /* why the last worker did not come up */
@@ -135,6 +142,17 @@ void pool_halt_job(struct pool *self, const struct action *a);
 void pool_break_job(struct pool *self, const struct action *a);
 void pool_abandon_job(struct pool *self, const struct action *a, double now);
 
+/* A run of the job is about to begin: an earlier one may have been lost with the cleanup under way, then there is none for
+ * this one. What the worker is told of the run. */
+void pool_settle_run(struct pool *self, struct ticket *t, const struct action *a);
+uint64_t pool_note(const struct ticket *t, const struct action *a);
+
+/* The job has ended: has its worker seen to the cleanup? */
+void pool_settle_end(struct pool *self, struct ticket *t, const struct action *a);
+
+/* Its outcome is posted. True when its ticket is its cleanup's now, or gone. */
+bool pool_clean_up(struct pool *self, struct ticket *t, enum job_end end, bool ran, double now);
+
 /* All that run are asked to end. */
 void pool_halt_all(struct pool *self);
 
@@ -166,7 +184,7 @@ void pool_send_code(struct pool *self, struct hand *hand, uint64_t code);
 
 /* Breaks into what runs; leaves to themselves the workers that do not end. */
 void pool_interrupt_workers(struct pool *self);
-void pool_abandon_workers(struct pool *self, double now);
+bool pool_abandon_workers(struct pool *self, double now); /* false: some are in a cleanup that they have begun since */
 void pool_abandon_worker(struct pool *self, int worker, double now);
 
 /* The pool is freed. */

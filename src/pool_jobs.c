@@ -50,10 +50,11 @@ void pool_write_outcome(struct pool *self, struct message *letter, enum job_end 
 /* True when the ticket is done with. */
 static bool settle(struct pool *self, struct ticket *t)
 {
-    struct message *letter = t->letter ? t->letter : message_new(MAIL_RESULT);
-    t->letter = NULL;
+    struct message *letter = t->letter && !t->cleanup ? t->letter : message_new(MAIL_RESULT);
     if (!letter)
         return false;
+    if (letter == t->letter)
+        t->letter = NULL;
     pool_write_outcome(self, letter, t->end, t->starved);
     pool_post_outcome(self, t, &letter);
     return true;
@@ -73,7 +74,8 @@ void pool_end_job(struct pool *self, const struct action *a, double now)
 {
     struct ticket *t = a->load;
     struct message *result = a->result;
-    t->end = (uint8_t)a->end;
+    bool ran = result;
+    pool_settle_end(self, t, a);
     if (t->flags & FLAG_DISCARD) {
         message_destroy(&result);
     } else if (result) {
@@ -85,6 +87,8 @@ void pool_end_job(struct pool *self, const struct action *a, double now)
         self->owed_at = now + owed_retry;
         return;
     }
+    if (pool_clean_up(self, t, a->end, ran, now))
+        return;
     message_destroy(&t->letter);
     pool_free_ticket(self, t);
 }
@@ -94,6 +98,9 @@ void pool_pay_owed(struct pool *self, double now)
     while (self->owed && settle(self, self->owed)) {
         struct ticket *t = self->owed;
         self->owed = t->next;
+        if (pool_clean_up(self, t, t->end, false, now))
+            continue;
+        message_destroy(&t->letter);
         pool_free_ticket(self, t);
     }
     self->owed_at = now + owed_retry;
@@ -113,6 +120,13 @@ static void reject(struct pool *self, struct message **letter, const char *why)
     pool_post(self, letter);
 }
 
+/* The first value in the body says which functions come with the call. */
+static bool has_cleanup(const struct message *letter)
+{
+    bool extra = message_header(letter)->flags & FLAG_EXTRA && message_body_size(letter) > 0;
+    return extra && message_body(letter)[0] & EXTRA_CLEANUP;
+}
+
 void pool_submit(struct pool *self, struct message **letter, double now)
 {
     struct header *h = message_header(*letter);
@@ -125,7 +139,8 @@ void pool_submit(struct pool *self, struct message **letter, double now)
     struct job_order order = {0};
     pool_read_order(*letter, &spec, &order);
     *t = (struct ticket){.letter = *letter, .owner = h->from, .id = h->id, .slot = h->slot, .flags = h->flags,
-                         .repeatable = spec.retry.retries != 0 || spec.every > 0};
+                         .repeatable = spec.retry.retries != 0 || spec.every > 0 || has_cleanup(*letter),
+                         .cleanup = has_cleanup(*letter)};
     int rc = pool_add_extra(self, t, &order) ? dispatcher_submit(self->dispatcher, &spec, now) : TROUPE_ENOMEM;
     if (rc == 0) {
         *letter = NULL;
@@ -156,9 +171,12 @@ void pool_hand_out(struct pool *self, const struct action *a, double now)
     h->kind = MAIL_RUN;
     h->to = address_make(0, worker_box(hand->worker), 0);
     h->worker = pool_tag(self, a->worker);
+    h->id = t->id;
     h->u.number = (int64_t)(intptr_t)t;
     if (a->attempt > 1)
         worker_calm(hand->worker, t->id);
+    pool_settle_run(self, t, a);
+    h->from = pool_note(t, a);
     if (h->flags & FLAG_CODE)
         pool_send_code(self, hand, h->code);
     int rc = mailbox_post(self->house.mailbox, &m);

@@ -180,7 +180,7 @@ void vm_leave(struct vm *self, struct vm_track track)
 
 uint64_t vm_target(const struct vm *self)
 {
-    return self->target;
+    return target_of(self);
 }
 
 void vm_set_target(struct vm *self, uint64_t target)

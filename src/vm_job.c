@@ -15,11 +15,13 @@
 #include <stdbool.h>
 #include <stdlib.h>
 
+#include "job.h"
 #include "slab.h"
 #include "troupe.h"
 #include "value.h"
 #include "vm_batch.h"
 #include "vm_code.h"
+#include "vm_extra.h"
 #include "vm_run.h"
 #include "vm_task.h"
 
@@ -27,20 +29,19 @@ struct vm_jobs {
     struct vm *vm;
     lua_State *L;
     struct vm_tasks *tasks;
-    vm_job_outcome *outcome;
-    vm_job_parked *parked;
+    const struct vm_job_hooks *hooks;
     void *owner;
     struct slab slab;
     struct vm_run *runs; /* begun and not ended, the last one first */
     unsigned count;      /* of them */
 };
 
-struct vm_jobs *vm_jobs_new(struct vm *vm, struct vm_tasks *tasks, vm_job_outcome *outcome, vm_job_parked *parked, void *owner)
+struct vm_jobs *vm_jobs_new(struct vm *vm, struct vm_tasks *tasks, const struct vm_job_hooks *hooks, void *owner)
 {
     struct vm_jobs *self = malloc(sizeof *self);
     if (!self)
         return NULL;
-    *self = (struct vm_jobs){.vm = vm, .L = vm_state(vm), .tasks = tasks, .outcome = outcome, .parked = parked, .owner = owner};
+    *self = (struct vm_jobs){.vm = vm, .L = vm_state(vm), .tasks = tasks, .hooks = hooks, .owner = owner};
     slab_init(&self->slab, sizeof(struct vm_run));
     vm_tasks_set_host(tasks, self);
     return self;
@@ -140,7 +141,7 @@ static void outcome_returned(struct vm_jobs *self, struct message *letter, lua_S
     fail_with(self, letter);
 }
 
-static int push_arguments(lua_State *L, const struct message *letter)
+int vm_job_push_arguments(lua_State *L, const struct message *letter)
 {
     static const struct value_mode mode;
     int count;
@@ -155,7 +156,7 @@ int vm_job_push_call(lua_State *L, const struct message *letter)
     int function = lua_gettop(L) + 1;
     if (h->flags & FLAG_CODE)
         vm_code_push(L, h->code);
-    push_arguments(L, letter);
+    vm_job_push_arguments(L, letter);
     if (lua_gettop(L) < function)
         luaL_error(L, "a job without a function");
     vm_code_resolve(L, function);
@@ -203,8 +204,18 @@ static void drop_run(struct vm_jobs *self, struct vm_run *run)
         self->runs = run->next;
     if (run->next)
         run->next->prev = run->prev;
+    vm_extra_drop(run);
     slab_put(&self->slab, run);
     self->count--;
+}
+
+/* The run is over, with its cleanup if it has one. */
+static void hand_on(struct vm_run *run)
+{
+    struct vm_jobs *self = run->jobs;
+    struct message *letter = run->letter;
+    drop_run(self, run);
+    self->hooks->outcome(self->owner, &letter);
 }
 
 static void job_ended(struct vm_task *task, int status, int count)
@@ -212,14 +223,44 @@ static void job_ended(struct vm_task *task, int status, int count)
     struct vm_run *run = vm_task_owner(task);
     struct vm_jobs *self = run->jobs;
     struct message *letter = run->letter;
-    if (status == LUA_OK)
+    const char *word = run->stopping ? "stopped" : "finished";
+    if (status == LUA_OK) {
         outcome_returned(self, letter, vm_task_coroutine(task), count);
-    else if (status == VM_TASK_KILLED || vm_is_interrupted(self->vm, message_header(letter)->id))
+    } else if (status == VM_TASK_KILLED || vm_is_interrupted(self->vm, vm_task_target(task))) {
         outcome_killed(letter);
-    else
+        word = "stopped";
+    } else {
         outcome_raised(self, letter, vm_task_coroutine(task));
-    drop_run(self, run);
-    self->outcome(self->owner, &letter);
+        word = "failed";
+    }
+    if (message_header(letter)->flags & FLAG_ERROR && status == LUA_OK)
+        word = "failed";
+    if (message_header(letter)->flags & FLAG_CLEANUP && status != LUA_OK)
+        vm_extra_complain(run, status, vm_task_coroutine(task));
+    if (!vm_extra_clean(run, word, hand_on))
+        hand_on(run);
+}
+
+bool vm_run_claim(const struct vm_run *run)
+{
+    const struct header *h = message_header(run->letter);
+    return run->jobs->hooks->claim(run->jobs->owner, h->id, run_attempt(h->from));
+}
+
+const char *vm_run_word(const struct vm_run *run)
+{
+    static const char *const words[JOB_ENDS] = {
+        [JOB_FINISHED] = "finished", [JOB_FAILED] = "failed", [JOB_CANCELLED] = "cancelled", [JOB_LOST] = "failed",
+        [JOB_STOPPED] = "stopped", [JOB_KILLED] = "stopped", [JOB_EXPIRED] = "stopped"};
+    return words[run_attempt(message_header(run->letter)->from) % JOB_ENDS];
+}
+
+void vm_run_parked(struct vm_run *run)
+{
+    if (run->parked)
+        return;
+    run->parked = true;
+    run->jobs->hooks->parked(run->jobs->owner, run->letter);
 }
 
 struct vm_run *vm_run_current(const struct vm_tasks *tasks)
@@ -249,12 +290,26 @@ bool vm_jobs_halt(struct vm_jobs *self, uint64_t id)
     return true;
 }
 
+/* Ends every job that waits, but no cleanup. What a killed one's closers and cleanup do may end or begin others. */
+static void kill_waiting(struct vm_jobs *self)
+{
+    struct vm_run *run = self->runs;
+    while (run) {
+        struct vm_task *task = run->task;
+        bool ends = !run->cleaning && !run->killed;
+        run->killed = true;
+        if (ends)
+            vm_task_kill(task);
+        run = ends ? self->runs : run->next;
+    }
+}
+
 bool vm_jobs_kill(struct vm_jobs *self, uint64_t id)
 {
     struct vm_run *run = id ? vm_run_find(self, id) : NULL;
     if (!id)
-        vm_tasks_kill_all(self->tasks);
-    else if (run)
+        kill_waiting(self);
+    else if (run && !run->cleaning)
         vm_task_kill(run->task);
     return !id || run;
 }
@@ -274,21 +329,22 @@ void vm_jobs_run(struct vm_jobs *self, struct message **letter)
         if (run)
             slab_put(&self->slab, run);
         vm_job_fail_plainly(m, "not enough memory");
-        self->outcome(self->owner, &m);
+        self->hooks->outcome(self->owner, &m);
         return;
     }
     *run = (struct vm_run){.letter = m, .task = task, .jobs = self};
     link_run(self, run);
     lua_State *co = vm_task_coroutine(task);
     uint64_t id = vm_task_id(task);
-    vm_task_set_target(task, message_header(m)->id);
-    lua_pushcfunction(co, message_header(m)->flags & FLAG_BATCH ? vm_batch_body : call_body);
-    lua_pushlightuserdata(co, m);
+    uint16_t flags = message_header(m)->flags;
+    uint64_t job = message_header(m)->id;
+    vm_task_set_target(task, flags & FLAG_CLEANUP ? run_cleanup_target(job) : job);
+    lua_pushcfunction(co, flags & FLAG_BATCH ? vm_batch_body : flags & FLAG_EXTRA ? vm_extra_body : call_body);
+    lua_pushlightuserdata(co, flags & FLAG_EXTRA ? (void *)run : (void *)m);
     vm_task_start(task, 1);
     if (vm_task_find(self->tasks, id) != task)
         return;
-    run->parked = true;
-    self->parked(self->owner, m);
+    vm_run_parked(run);
 }
 
 /* Lua: (hash as pointer to it, code, size) */

@@ -5,6 +5,7 @@
 #ifndef VM_JOB_H
 #define VM_JOB_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -22,8 +23,17 @@ typedef void vm_job_outcome(void *owner, struct message **letter);
 /* Told that a job waits for the first time, and its worker is free for others. */
 typedef void vm_job_parked(void *owner, const struct message *letter);
 
-/* NULL when memory is out. */
-struct vm_jobs *vm_jobs_new(struct vm *vm, struct vm_tasks *tasks, vm_job_outcome *outcome, vm_job_parked *parked, void *owner);
+/* May the worker run the cleanup after that run of the job? */
+typedef bool vm_job_claim(void *owner, uint64_t job, uint32_t run);
+
+struct vm_job_hooks {
+    vm_job_outcome *outcome;
+    vm_job_parked *parked;
+    vm_job_claim *claim;
+};
+
+/* NULL when memory is out. The hooks stay the caller's. */
+struct vm_jobs *vm_jobs_new(struct vm *vm, struct vm_tasks *tasks, const struct vm_job_hooks *hooks, void *owner);
 
 /* Before the vm is destroyed, after its tasks. Nulls; NULL is fine. */
 void vm_jobs_destroy(struct vm_jobs **self);
@@ -40,6 +50,9 @@ void vm_jobs_run(struct vm_jobs *self, struct message **letter);
 /* The call that a letter's body holds, without a job: for a worker's init. Runs body's function with its arguments, an integer
  * first; 0, or TROUPE_EINVAL with the letter turned into the error outcome. */
 int vm_jobs_call(struct vm_jobs *self, struct message *letter, lua_Integer first);
+
+/* Pushes the values in the letter's body: how many. Raises when they are none. */
+int vm_job_push_arguments(lua_State *L, const struct message *letter);
 
 /* Makes the letter an error outcome with a text of at most 255 bytes and no traceback. */
 void vm_job_fail_plainly(struct message *letter, const char *text);

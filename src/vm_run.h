@@ -9,6 +9,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "message.h"
+#include "run_note.h"
 #include "vm_job.h"
 
 struct vm_task;
@@ -20,8 +22,23 @@ struct vm_run {
     struct vm_jobs *jobs;
     struct vm_run *prev, *next; /* of all in the vm */
     bool stopping; /* it was asked to end */
+    bool killed;   /* with all others */
     bool parked;   /* the node was told that it waits */
+    bool has_cleanup; /* vm_extra.c */
+    bool cleaning;    /* the call has ended, its cleanup has not */
+    bool refused;     /* the node sees to it */
+    const char *word; /* for how the call has ended */
+    void (*done)(struct vm_run *self);
 };
+
+/* The word that a cleanup sent by the node is told. */
+const char *vm_run_word(const struct vm_run *self);
+
+/* Is the run's cleanup this worker's to run? */
+bool vm_run_claim(const struct vm_run *self);
+
+/* It waits: the node is told, once. */
+void vm_run_parked(struct vm_run *self);
 
 /* The job whose code runs now; NULL outside any. */
 struct vm_run *vm_run_current(const struct vm_tasks *tasks);

@@ -213,6 +213,11 @@ uint64_t vm_task_id(const struct vm_task *self)
     return self->id;
 }
 
+uint64_t vm_task_target(const struct vm_task *self)
+{
+    return self->target;
+}
+
 void vm_task_set_target(struct vm_task *self, uint64_t target)
 {
     self->target = target;

@@ -50,6 +50,7 @@ uint64_t vm_task_id(const struct vm_task *self);
 
 /* What an interrupt must be meant for while the task runs (vm.h). */
 void vm_task_set_target(struct vm_task *self, uint64_t target);
+uint64_t vm_task_target(const struct vm_task *self);
 
 /* Runs it now, with so many arguments, to its first wait or its end; the running task, if any, goes on then. */
 void vm_task_start(struct vm_task *self, int arguments);

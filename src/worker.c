@@ -19,6 +19,7 @@
 #include <string.h>
 
 #include "address.h"
+#include "claims.h"
 #include "clock.h"
 #include "ear.h"
 #include "loop.h"
@@ -44,6 +45,7 @@ struct worker {
 
     pthread_mutex_t lock;
     struct vm *vm; /* under lock, when not the worker's own thread */
+    bool up;       /* under lock: its init has ended */
 };
 
 static void let_go(struct worker *self)
@@ -52,6 +54,7 @@ static void let_go(struct worker *self)
         return;
     pthread_mutex_destroy(&self->lock);
     message_destroy(&self->init);
+    claims_release(&self->options.claims);
     free(self);
 }
 
@@ -110,6 +113,14 @@ static void post_parked(void *owner, const struct message *letter)
 {
     tell_of(owner, letter, MAIL_PARKED); /* if not, the worker looks busy until the job ends */
 }
+
+static bool claim(void *owner, uint64_t job, uint32_t run)
+{
+    struct worker *self = owner;
+    return claims_take(self->options.claims, job, run);
+}
+
+static const struct vm_job_hooks job_hooks = {.outcome = post_outcome, .parked = post_parked, .claim = claim};
 
 static void run(struct worker *self, struct message **letter)
 {
@@ -199,7 +210,7 @@ static int furnish(struct lua_State *L, void *context)
     struct worker *self = f->worker;
     self->loop = loop_new(L, self->ear);
     if (self->loop)
-        self->jobs = vm_jobs_new(f->vm, loop_tasks(self->loop), post_outcome, post_parked, self);
+        self->jobs = vm_jobs_new(f->vm, loop_tasks(self->loop), &job_hooks, self);
     if (!self->jobs)
         return TROUPE_ENOMEM;
     self->options.hooks->attach(L, self->loop);
@@ -242,6 +253,9 @@ static void worker_main(void *arg)
     struct vm *vm = NULL;
     bool failed = come_up(self, &vm, &error) != 0;
     if (!failed) {
+        pthread_mutex_lock(&self->lock);
+        self->up = true;
+        pthread_mutex_unlock(&self->lock);
         tell(self, MAIL_UP, NULL);
         serve(self);
     }
@@ -280,6 +294,7 @@ int worker_start(struct worker **out, const struct worker_options *options, stru
     if (!self)
         return rc;
     self->options = *options;
+    self->options.claims = options->claims ? claims_hold(options->claims) : NULL;
     strncpy(self->name, options->name, sizeof self->name - 1);
     atomic_init(&self->holders, 2);
     pthread_mutex_init(&self->lock, NULL);
@@ -311,6 +326,24 @@ void worker_interrupt(struct worker *self, uint64_t job)
     if (self->vm)
         vm_interrupt(self->vm, VM_INTERRUPT_ALWAYS, job);
     pthread_mutex_unlock(&self->lock);
+}
+
+void worker_interrupt_job(struct worker *self)
+{
+    pthread_mutex_lock(&self->lock);
+    uint64_t target = self->vm ? vm_target(self->vm) : 0;
+    bool is_job = target && !run_is_cleanup(target);
+    if (self->vm && (is_job || !self->up))
+        vm_interrupt(self->vm, VM_INTERRUPT_ALWAYS, is_job ? target : 0);
+    pthread_mutex_unlock(&self->lock);
+}
+
+uint64_t worker_cleaning(struct worker *self)
+{
+    pthread_mutex_lock(&self->lock);
+    uint64_t target = self->vm ? vm_target(self->vm) : 0;
+    pthread_mutex_unlock(&self->lock);
+    return run_is_cleanup(target) ? target : 0;
 }
 
 void worker_calm(struct worker *self, uint64_t job)

@@ -10,6 +10,7 @@
 
 #include "vm.h"
 
+struct claims;
 struct loop;
 struct mailbox;
 struct message;
@@ -31,6 +32,7 @@ struct worker_options {
     const struct message *init; /* its body is a call to make before the first job; NULL: none. Copied */
     struct vm_options vm;       /* its strings stay the caller's and live as long as the worker */
     const struct worker_hooks *hooks;
+    struct claims *claims;      /* its pool's; held by the worker as long as it needs them */
 };
 
 /* Opens the worker's box, and the ways between it and the node's, and starts its thread, which posts MAIL_UP or MAIL_DOWN
@@ -42,6 +44,12 @@ uint16_t worker_box(const struct worker *self);
 /* Breaks into the job, if that is what the worker runs (0: into whatever it runs), until it has ended. Of several such
  * requests the last one counts. */
 void worker_interrupt(struct worker *self, uint64_t job);
+
+/* Breaks into the job that runs there now, or the init; into no cleanup. */
+void worker_interrupt_job(struct worker *self);
+
+/* The target of the cleanup that runs there now; 0: none does. */
+uint64_t worker_cleaning(struct worker *self);
 
 /* The job will run again here, and shall not be broken into for what it did before. */
 void worker_calm(struct worker *self, uint64_t job);

@@ -36,6 +36,7 @@ cat >"$work/floors" <<'EOT'
 1 wire
 0 address
 0 buffer
+0 claims
 0 clock
 0 crew
 0 heap
@@ -48,6 +49,7 @@ cat >"$work/floors" <<'EOT'
 0 outlet
 0 pack
 0 record
+0 run_note
 0 sanitizer
 0 slab
 0 stats

@@ -97,7 +97,11 @@ end
 --   retry_if (fn(error, runs), called here in a task after each failed run of which a retry is left: true for another
 --   one. Without `retries` there is no end of them. When it raises, or its vm is gone, there is no further run),
 --   discard (boolean: nobody will ask for the outcome), name, timeout (seconds; a run that takes longer is ended as
---   by job:kill(), and has failed with "timeout"), group (one of this pool's groups), on_success (fn(job,
+--   by job:kill(), and has failed with "timeout"),
+--   cleanup (fn(status): run in a worker once, when the job has ended, however it ends: "finished", "failed",
+--   "stopped" or "cancelled". It comes before the outcome where the worker knows that this is the end, else after it),
+--   on_done_in_worker (fn(results...): run in the worker after the job; its results are the job's),
+--   group (one of this pool's groups), on_success (fn(job,
 --   results...)), on_error (fn(job, error)), on_complete (fn(job)): called here, in a task, when the outcome is there
 -- @param ... arguments, which must be able to cross
 -- @return a job, or nothing with discard

@@ -1,0 +1,44 @@
+/* run_note.h - what the node says of a run, in the `from` of a RUN letter; and the words for how a run ended. */
+#ifndef RUN_NOTE_H
+#define RUN_NOTE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Can the job run again after this run? RUN_MORE: it can, whatever the run comes to. */
+enum run_last { RUN_MORE, RUN_LAST_IF_FINE, RUN_LAST };
+
+/* attempt: runs so far, this one included; a cleanup's: how its job ended, enum job_end. window: emits that may be under
+ * way, 0: the default. */
+static inline uint64_t run_note(uint32_t attempt, enum run_last last, uint32_t window)
+{
+    return (uint64_t)window << 32 | (uint64_t)last << 24 | (attempt & 0xffffff);
+}
+
+static inline uint32_t run_attempt(uint64_t note)
+{
+    return (uint32_t)note & 0xffffff;
+}
+
+static inline enum run_last run_last(uint64_t note)
+{
+    return (enum run_last)(note >> 24 & 0xff);
+}
+
+static inline uint32_t run_window(uint64_t note)
+{
+    return (uint32_t)(note >> 32);
+}
+
+/* What an interrupt must be meant for while the job's cleanup runs. */
+static inline uint64_t run_cleanup_target(uint64_t job)
+{
+    return job | UINT64_C(1) << 61;
+}
+
+static inline bool run_is_cleanup(uint64_t target)
+{
+    return target >> 61 & 1;
+}
+
+#endif
