@@ -4,6 +4,7 @@
 #include <lauxlib.h>
 
 #include "clock.h"
+#include "lua_actor.h"
 #include "lua_inside.h"
 #include "lua_items.h"
 #include "lua_limit.h"
@@ -21,17 +22,28 @@
 static const struct {
     const char *name, *module, *field;
 } parts[] = {
+    {"dead_letters", "troupe.actor", "dead_letters"},
+    {"demonitor", "troupe.actor", "demonitor"},
+    {"link", "troupe.actor", "link"},
     {"log", "troupe.log", NULL},
     {"log_sink", "troupe.log_sink", NULL},
+    {"monitor", "troupe.actor", "monitor"},
     {"notify", "troupe.task", "notify"},
     {"pool", "troupe.pool", NULL},
     {"progress", "troupe.progress", NULL},
+    {"register", "troupe.actor", "register"},
+    {"registered", "troupe.actor", "registered"},
+    {"spawn", "troupe.actor", "spawn"},
     {"task", "troupe.task", NULL},
+    {"unlink", "troupe.actor", "unlink"},
+    {"unregister", "troupe.actor", "unregister"},
+    {"whereis", "troupe.actor", "whereis"},
     {NULL, NULL, NULL},
 };
 
 static const char core_name[] = "troupe.core", task_core_name[] = "troupe.task.core",
-                  log_core_name[] = "troupe.log.core", sink_core_name[] = "troupe.log_sink.core";
+                  log_core_name[] = "troupe.log.core", sink_core_name[] = "troupe.log_sink.core",
+                  actor_core_name[] = "troupe.actor.core";
 
 /* (module, name): a part in Lua is required and kept. */
 static int load_part(lua_State *L)
@@ -92,6 +104,8 @@ int troupe_open_troupe(lua_State *L)
     lua_setfield(L, -2, log_core_name);
     lua_pushcfunction(L, lua_sink_open);
     lua_setfield(L, -2, sink_core_name);
+    lua_pushcfunction(L, lua_actor_open);
+    lua_setfield(L, -2, actor_core_name);
     lua_value_open(L);
     lua_inside_open(L);
     lua_pushcfunction(L, cores);

@@ -72,6 +72,11 @@ void *vm_tasks_host(const struct vm_tasks *self)
     return self->host;
 }
 
+void vm_tasks_set_work(struct vm_tasks *self, struct vm_work *work)
+{
+    self->work = work;
+}
+
 struct vm_tasks *vm_task_scheduler(const struct vm_task *self)
 {
     return self->tasks;
@@ -191,6 +196,11 @@ struct vm_task *vm_task_new(struct vm_tasks *self, vm_task_ended *ended, void *o
 lua_State *vm_task_coroutine(const struct vm_task *self)
 {
     return self->co;
+}
+
+bool vm_task_tells(const struct vm_task *self, vm_task_ended *ended)
+{
+    return self->ended == ended;
 }
 
 void *vm_task_owner(const struct vm_task *self)

@@ -41,6 +41,9 @@ void vm_tasks_destroy(struct vm_tasks **self);
 /* A new task with an empty coroutine, on which the caller puts a function and its arguments. NULL when memory is out. */
 struct vm_task *vm_task_new(struct vm_tasks *self, vm_task_ended *ended, void *owner);
 
+/* True when it was made to tell `ended`: then its owner is of that function's kind. */
+bool vm_task_tells(const struct vm_task *self, vm_task_ended *ended);
+
 struct vm_tasks *vm_task_scheduler(const struct vm_task *self);
 lua_State *vm_task_coroutine(const struct vm_task *self);
 void *vm_task_owner(const struct vm_task *self);
@@ -101,10 +104,20 @@ void vm_tasks_kill_all(struct vm_tasks *self);
  * when anything ran; *stirring when it was not only tasks that had parked idly. */
 bool vm_tasks_turn(struct vm_tasks *self, double now, bool *stirring);
 
-/* True when a task is ready. */
+/* What a vm has to do besides its tasks: `run` is called in each turn that finds `ready` set or the deadline passed. */
+struct vm_work {
+    bool ready;
+    double deadline; /* monotonic; negative: none */
+    void (*run)(struct vm_work *self, double now);
+};
+
+/* One for a vm; it stays the caller's. NULL: none any more. */
+void vm_tasks_set_work(struct vm_tasks *self, struct vm_work *work);
+
+/* True when a task is ready, or other work. */
 bool vm_tasks_ready(const struct vm_tasks *self);
 
-/* When the first timer is due; negative: none. */
+/* When the first timer is due, or other work; negative: none. */
 double vm_tasks_deadline(const struct vm_tasks *self);
 
 /* Tasks alive, the running ones included. */

@@ -52,6 +52,7 @@ struct vm_tasks {
     int rigid;
     bool timed_out;
     void *host; /* the jobs room's */
+    struct vm_work *work; /* NULL: none */
 };
 
 /* The coroutine is finished or reset: its owner is told, and it may serve the next task. */

@@ -177,18 +177,31 @@ static uint32_t at_most(const struct vm_tasks *self)
     return self->ready_count < TURN && !self->idlers ? TURN : self->ready_count;
 }
 
+static bool run_work(struct vm_work *work, double now)
+{
+    bool due = work && (work->ready || (work->deadline >= 0 && work->deadline <= now));
+    if (due)
+        work->run(work, now);
+    return due;
+}
+
 bool vm_tasks_turn(struct vm_tasks *self, double now, bool *stirring)
 {
     move_due(self, now);
-    *stirring = false;
-    bool ran = false;
-    uint32_t left = at_most(self);
-    for (; left > 0 && self->ready; left--) {
+    bool ran = run_work(self->work, now);
+    *stirring = ran;
+    for (uint32_t left = at_most(self); left > 0; left--) {
         struct vm_task *t = self->ready;
+        if (!t && !(self->work && self->work->ready))
+            break;
+        ran = true;
+        if (!t) {
+            *stirring |= run_work(self->work, now);
+            continue;
+        }
         self->ready = t->next;
         self->ready_count--;
         *stirring |= !t->idly;
-        ran = true;
         run(t);
     }
     return ran;
@@ -196,13 +209,14 @@ bool vm_tasks_turn(struct vm_tasks *self, double now, bool *stirring)
 
 bool vm_tasks_ready(const struct vm_tasks *self)
 {
-    return self->ready;
+    return self->ready || (self->work && self->work->ready);
 }
 
 double vm_tasks_deadline(const struct vm_tasks *self)
 {
     const struct heap_node *node = heap_top(&self->timers);
-    return node ? node->key : -1;
+    double task = node ? node->key : -1, work = self->work ? self->work->deadline : -1;
+    return task < 0 || (work >= 0 && work < task) ? work : task;
 }
 
 uint32_t vm_tasks_count(const struct vm_tasks *self)

@@ -1,0 +1,315 @@
+-- actor.lua - actors: spawned and addressed. How a message is handled is in actor_run.lua, what runs that in the rooms
+-- of src/lua_actor.h.
+
+require "troupe"
+local core = require "troupe.actor.core"
+local task_core = require "troupe.task.core"
+local behaviours = require "troupe.actor_behaviour"
+local bonds = require "troupe.actor_bonds"
+local future = require "troupe.actor_future"
+local timer = require "troupe.actor_timer"
+local options = require "troupe.options"
+local receive = require "troupe.actor_receive"
+local run = require "troupe.actor_run"
+local wait = require "troupe.actor_wait"
+
+local error, math, pairs, setmetatable, tostring, type = error, math, pairs, setmetatable, tostring, type
+
+local M = {}
+
+-- ---- references
+
+local Ref = core.metatable
+Ref.__index = Ref
+Ref.__name = "troupe.actor"
+Ref.__eq = core.equal
+
+--- What a reference crosses as.
+function Ref.__troupe_pack(ref) return core.address(ref), "troupe.actor:from_address" end
+M.from_address = core.find
+
+function Ref:__tostring()
+  local name = bonds.name(self)
+  return ("troupe.actor: %s%x"):format(name and name .. " " or "", core.address(self))
+end
+
+--- ref:send(name, ...): a message, handled when its turn comes. With mailbox_limit it waits for room.
+-- @return true; nil, "dead"
+Ref.send = core.send
+
+--- ref:try_send(name, ...): the same, but does not wait.
+-- @return true; nil, "dead" or "full"
+Ref.try_send = core.try_send
+
+--- ref:call(name, ...): asks and waits for the answer, 5 seconds at most.
+-- @return the handler's results; nil, "timeout". Raises the handler's error; when the actor ends first, why it did;
+--   "dead" when it was gone before
+Ref.call = core.call
+
+--- ref:ask(name, ...): asks, and goes on.
+-- @return a future with await(seconds), join(seconds) and status()
+Ref.ask = future.ask
+
+--- True while it lives.
+Ref.alive = core.alive
+
+local call_options = { timeout = "seconds" }
+
+--- As call, with options.
+-- @param opts table: timeout (seconds, default 5)
+function Ref:call_with(opts, name, ...)
+  local seconds = options.check(opts, call_options, "call_with", 2).timeout or 5
+  if not core.is(self) then error("call_with: actor reference expected, got " .. type(self), 2) end
+  if task_core.may_park() then return core.call_for(seconds, self, name, ...) end
+  return future.call_outside(seconds, self, name, ...)
+end
+
+-- An order: met by receive, it ends the handler that waits there.
+local function stop_in_turn(_, reason, _, ref, receiving)
+  if receiving then core.exit(ref, reason, false) else core.stop(ref, reason) end
+end
+
+--- Ends the actor after the messages it has, by way of its terminate(reason).
+-- @param reason any value that crosses, default "normal"
+-- @param seconds number: how long to wait for its end, default 5
+-- @return true when it has ended; nil, "timeout"
+function Ref:stop(reason, seconds)
+  if reason == nil then reason = "normal" end
+  if core.current() == self then
+    core.stop(self, reason)
+    return true
+  end
+  core.order(self, stop_in_turn, core.copy(reason), nil)
+  return bonds.await_end(self, seconds or 5)
+end
+
+--- Ends the actor at once: a handler that waits is closed where it is, terminate is not called.
+-- @return true when it lived
+function Ref:kill()
+  local alive = core.alive(self)
+  core.exit(self, "killed", true)
+  return alive
+end
+
+--- What is known of the actor.
+-- @return table: name, behaviour, isolation, state, mailbox (messages waiting), handler, since (seconds the handler has
+--   run), uptime, links, monitors; for a dead one state and reason
+function Ref:info()
+  local own, handlers, state, uptime, since, queue, head, tail, at = core.look_into(self)
+  if not own then return { state = "dead", reason = core.reason(self) } end
+  local linked, monitors = bonds.counts(self)
+  local message = at > 0 and queue and queue[at]
+  if math.type(message) == "integer" then message = queue[at + 1] end
+  return {
+    name = bonds.name(self), behaviour = handlers[true].name, isolation = "light", state = state,
+    mailbox = bonds.count(queue, head, tail), handler = type(message) == "string" and message or nil,
+    since = at > 0 and since or nil, uptime = uptime, links = linked, monitors = monitors,
+  }
+end
+
+local function swap(self, class, _, ref)
+  core.become(ref, class.handlers, class.terminate ~= nil, class.concurrent)
+  setmetatable(self, class.meta)
+  if class.code_change then class.code_change(self) end
+end
+
+--- Loads its script anew and swaps the handlers between two messages; what it keeps in self stays, and
+-- code_change(self) is called if there is one.
+-- @return true; nil, error when the script does not load: then nothing changes
+function Ref:reload()
+  local own, handlers = core.look_into(self)
+  if not own then return nil, "dead" end
+  local path = handlers[true].path
+  if not path then return nil, "its behaviour was not loaded from a script" end
+  local class, why = behaviours.load(handlers[true].name)
+  if not class then return nil, why end
+  core.order(self, swap, class, nil)
+  return true
+end
+
+-- ---- what self has
+
+local Base = behaviours.base
+
+Base.send_after = timer.send_after
+Base.every = timer.every
+Base.receive = receive.receive
+
+--- self:stop([reason]): the actor ends when the handler returns.
+function Base:stop(reason)
+  if reason == nil then reason = "normal" end
+  core.stop(self.ref, reason)
+end
+
+--- self:become(behaviour): from the next message on, another behaviour handles them; self stays, init is not called.
+-- @return true; nil, error when a script does not load
+function Base:become(behaviour)
+  local class, why = behaviours.find(behaviour, "become")
+  if not class then return nil, why end
+  core.become(self.ref, class.handlers, class.terminate ~= nil, class.concurrent)
+  setmetatable(self, class.meta)
+  return true
+end
+
+--- self:hibernate(): gives back what memory it can.
+function Base:hibernate() core.order(self.ref, function(_, _, _, ref) core.shrink(ref) end) end
+
+local Token = {}
+Token.__index = Token
+Token.__name = "troupe.actor.token"
+
+--- token:reply(...): the results of the call. The first reply counts.
+-- @return true when it was the first, and the actor lives
+function Token:reply(...) return core.reply_late(self.id, true, ...) end
+
+--- token:fail(error): the call fails.
+function Token:fail(err) return core.reply_late(self.id, false, err) end
+
+--- self:defer(): the call being handled is answered later, by the token; the handler's results are ignored.
+-- @return token with reply(...) and fail(error); nil when the message is no call
+function Base:defer() -- luacheck: ignore 212
+  local id = core.defer()
+  return id and setmetatable({ id = id }, Token)
+end
+
+-- ---- spawning
+
+local spawn_options = {
+  isolation = "string", name = "string", link = "boolean", monitor = "boolean", mailbox_limit = "count",
+  init_timeout = "seconds",
+}
+
+local function run_init(_, ref, init, self, ...)
+  init(self, ...)
+  core.started(ref)
+  bonds.wake(ref)
+end
+
+-- Actors made by functions whose init runs.
+local making = setmetatable({}, { __mode = "k" })
+
+-- A function behaviour: what it returns is a behaviour to go on with, or else its end.
+local function run_function(_, ref, fn, self, ...)
+  local made = fn(self, ...)
+  if type(made) ~= "table" then
+    core.finish(ref, "normal")
+    return
+  end
+  local class = behaviours.of(made)
+  core.become(ref, class.handlers, class.terminate ~= nil, class.concurrent)
+  setmetatable(self, class.meta)
+  if class.init then
+    making[ref] = true
+    run_init(nil, ref, class.init, self, ...)
+  else
+    core.started(ref)
+  end
+end
+
+local function failed(ref)
+  if core.alive(ref) then
+    core.exit(ref, "init_timeout", true)
+    return nil, "timeout"
+  end
+  return nil, core.reason(ref)
+end
+
+-- A light actor in this vm.
+local function spawn_here(class, opts, ...)
+  local self = setmetatable({}, class.meta)
+  local ref = core.new(self, class.handlers, class.terminate ~= nil, class.concurrent, opts.mailbox_limit)
+  self.ref = ref
+  if opts.name then
+    local ok, why = bonds.register(opts.name, ref)
+    if not ok then
+      core.exit(ref, why, true)
+      return nil, why
+    end
+  end
+  local spawner = (opts.link or opts.monitor) and core.current()
+  if spawner and opts.link then bonds.tie(spawner, ref) end
+  if spawner and opts.monitor then bonds.watch(spawner, ref) end
+  local init = class.run or class.init
+  if not init then
+    core.started(ref)
+    return ref
+  end
+  if not core.begin(ref, class.run and run_function or run_init, ref, init, self, ...) then
+    if class.run and not making[ref] then
+      core.started(ref) -- it waits for the first time
+      return ref
+    end
+    wait.wait(bonds.place(ref), function() return not core.starting(ref) end, opts.init_timeout)
+  end
+  if core.starting(ref) or not core.alive(ref) and core.reason(ref) ~= "normal" then return failed(ref) end
+  return ref
+end
+
+local plain = {}
+-- Options that were checked: the table -> a copy of what it had then.
+local checked = setmetatable({}, { __mode = "k" })
+
+local function same(a, b)
+  for key in pairs(spawn_options) do
+    if a[key] ~= b[key] then return false end
+  end
+  return a[1] == b[1]
+end
+
+local function check_options(opts)
+  local plan = checked[opts]
+  if plan and same(plan, opts) then return plan end
+  plan = {}
+  for key, value in pairs(opts) do plan[key] = value end
+  plan[1] = nil
+  options.check(plan, spawn_options, "spawn", 3)
+  plan[1] = opts[1]
+  local isolation = plan.isolation or "thread"
+  if isolation ~= "light" then
+    if isolation ~= "thread" and isolation ~= "process" then
+      error("spawn: option 'isolation': 'thread', 'process' or 'light' expected, got '" .. isolation .. "'", 3)
+    end
+    error(("spawn: isolation '%s' is not available yet"):format(isolation), 3)
+  end
+  checked[opts] = plan
+  return plan
+end
+
+--- Makes an actor.
+-- @param what the behaviour: a path, a module's name, a table of handlers, or a function fn(self, ...), which receives
+--   for itself or returns a table of handlers; or { behaviour, option = value, ... } with isolation ("light": in this
+--   vm's scheduler), name (registered before spawn returns), link, monitor (booleans: by the spawning actor, without a
+--   gap), mailbox_limit (messages: a full one makes send wait), init_timeout (seconds)
+-- @param ... arguments for init(self, ...)
+-- @return its reference, once init has returned; nil, error with its traceback, "name taken" or "timeout"
+-- @usage local counter = troupe.spawn({ "counter.lua", isolation = "light" }, 10)
+function M.spawn(what, ...)
+  local opts, behaviour = plain, what
+  if type(what) == "table" and what[1] ~= nil then
+    opts, behaviour = check_options(what), what[1]
+  else
+    check_options(plain)
+  end
+  if (opts.link or opts.monitor) and not core.current() then
+    error("spawn: options 'link' and 'monitor' are for actors that spawn", 2)
+  end
+  local class, why = behaviours.find(behaviour, "spawn")
+  if not class then return nil, why end
+  return spawn_here(class, opts, core.copy(...))
+end
+
+-- Says once that an actor failed.
+local function crashed(ref, reason)
+  require "troupe.log.core".say("error", ("%s failed: %s"):format(tostring(ref), tostring(reason)))
+end
+
+core.set_up(run.drain, {
+  ended = bonds.ended, crashed = crashed, undelivered = bonds.undelivered, tick = timer.tick,
+  answered = future.answered, call_outside = future.call_outside,
+})
+
+M.monitor, M.demonitor, M.link, M.unlink = bonds.monitor, bonds.demonitor, bonds.link, bonds.unlink
+M.register, M.unregister, M.whereis, M.registered = bonds.register, bonds.unregister, bonds.whereis, bonds.registered
+M.dead_letters = bonds.dead_letters
+
+return M

@@ -1,0 +1,99 @@
+-- actor_behaviour.lua - behaviours: what a spawn names is loaded, and made into what the running of messages needs.
+--
+-- A class is made of a behaviour once, when it is first spawned:
+--   handlers   name -> function, for messages; handlers[true] is the class itself
+--   meta       the metatable of every self
+--   init, terminate, otherwise, code_change    the behaviour's, or nil
+--   run        for a behaviour that is a function
+--   concurrent, trap_exit, name, path
+
+local error, getmetatable, loadfile, next, package, pairs, rawget, setmetatable, string, tostring, type, xpcall =
+  error, getmetatable, loadfile, next, package, pairs, rawget, setmetatable, string, tostring, type, xpcall
+local io, traceback, _G = io, debug.traceback, _G
+
+local M = {}
+
+-- What self has in every actor, filled by actor.lua. It goes before what the behaviour calls by the same name.
+M.base = {}
+
+-- Not for messages.
+local special = { init = true, terminate = true, otherwise = true, code_change = true }
+
+local known = setmetatable({}, { __mode = "k" })
+
+-- Everything a behaviour has, inherited fields first.
+local function fields_of(behaviour, into)
+  local meta = getmetatable(behaviour)
+  local parent = type(meta) == "table" and rawget(meta, "__index")
+  if type(parent) == "table" and parent ~= behaviour then fields_of(parent, into) end
+  for key, value in next, behaviour do into[key] = value end
+  return into
+end
+
+local function make(behaviour, name, path)
+  local class = { name = name, path = path, handlers = {} }
+  local index = fields_of(behaviour, {})
+  for key, value in pairs(index) do
+    if special[key] then
+      class[key] = value
+    elseif type(key) == "string" and type(value) == "function" then
+      class.handlers[key] = value
+    end
+  end
+  class.concurrent, class.trap_exit = index.concurrent, index.trap_exit
+  for key, value in pairs(M.base) do index[key] = value end
+  class.handlers[true] = class
+  class.meta = { __index = index, __name = name }
+  return class
+end
+
+--- The class of a table or function, made when it is first asked for.
+function M.of(behaviour, name, path)
+  local class = known[behaviour]
+  if not class then
+    class = make(type(behaviour) == "table" and behaviour or {}, name or tostring(behaviour), path)
+    if type(behaviour) == "function" then class.run = behaviour end
+    known[behaviour] = class
+  end
+  return class
+end
+
+local function file_of(name)
+  if not (name:find("/", 1, true) or name:find "%.lua$") then return package.searchpath(name, package.path) end
+  local file = io.open(name)
+  if file then
+    file:close()
+    return name
+  end
+  return nil, "cannot open " .. name
+end
+
+--- Loads a script, with globals of its own.
+-- @param name string: a path, with a slash or ending in .lua; else a module's name
+-- @return a class; nil, error with its traceback
+function M.load(name)
+  local path, why = file_of(name)
+  if not path then return nil, "no such behaviour: " .. (why:gsub("^%s+", "")) end
+  local globals = setmetatable({}, { __index = _G })
+  local chunk
+  chunk, why = loadfile(path, "bt", globals)
+  if not chunk then return nil, why end
+  local ok, behaviour = xpcall(chunk, function(e) return traceback(tostring(e), 2) end, name, path)
+  if not ok then return nil, behaviour end
+  if type(behaviour) ~= "table" and type(behaviour) ~= "function" then
+    return nil, string.format("%s: a behaviour must return a table or a function, it returned a %s", path,
+      type(behaviour))
+  end
+  return M.of(behaviour, name, path)
+end
+
+--- The class of whatever a spawn or become names.
+-- @return the class; nil, error when a script does not load. Raises for other types
+function M.find(behaviour, what)
+  local kind = type(behaviour)
+  if kind == "string" then return M.load(behaviour) end
+  if kind == "table" or kind == "function" then return M.of(behaviour) end
+  error(("%s: behaviour: path, module, table or function expected, got %s"):format(what, kind), 3)
+end
+
+return M

@@ -1,0 +1,229 @@
+-- actor_bonds.lua - who hears of an actor's end: monitors, links, names, who waits; and messages to the dead.
+--
+-- 1. Every table here has entries for live actors only: hook `ended` takes them out.
+-- 2. A bond is made between two turns of the actor it is about: there is no gap in which an end could pass unseen.
+
+local core = require "troupe.actor.core"
+local wait = require "troupe.actor_wait"
+
+local error, next, pairs, table, type = error, next, pairs, table, type
+local math = math
+
+local M = {}
+
+local watchers = {} -- actor -> { watcher -> how many times }
+local links = {}    -- actor -> { other -> true }
+local waiting = {}  -- actor -> place of those who wait for its end
+local names, name_of = {}, {}
+local dead_letters = 0
+
+local function current(what)
+  local ref = core.current()
+  if not ref then error(what .. ": only in an actor", 3) end
+  return ref
+end
+
+local function check_ref(ref, what)
+  if not core.is(ref) then error(("%s: actor reference expected, got %s"):format(what, type(ref)), 3) end
+  return ref
+end
+
+local function entry(room, key)
+  local found = room[key]
+  if not found then
+    found = {}
+    room[key] = found
+  end
+  return found
+end
+
+local function reason_of(ref) return core.reason(ref) or "dead" end
+
+function M.watch(watcher, ref)
+  if not core.alive(ref) then
+    core.post(watcher, "down", ref, reason_of(ref))
+    return
+  end
+  local who = entry(watchers, ref)
+  who[watcher] = (who[watcher] or 0) + 1
+end
+
+--- The running actor gets one message `down(ref, reason)` when the other one ends; at once when it is dead already.
+-- @param ref an actor's reference
+-- @return true
+function M.monitor(ref)
+  M.watch(current "monitor", check_ref(ref, "monitor"))
+  return true
+end
+
+--- Takes one monitor back.
+-- @return true when there was one
+function M.demonitor(ref)
+  local me, who = current "demonitor", watchers[check_ref(ref, "demonitor")]
+  local count = who and who[me]
+  if not count then return false end
+  who[me] = count > 1 and count - 1 or nil
+  if not next(who) then watchers[ref] = nil end
+  return true
+end
+
+-- An actor's link tells it of an end.
+local function tell_linked(ref, from, reason)
+  if not core.alive(ref) then return end
+  local self = core.look_into(ref)
+  if self and self.trap_exit then
+    core.post(ref, "exit", from, reason)
+  elseif reason ~= "normal" then
+    core.exit(ref, reason, false, true)
+  end
+end
+
+function M.tie(a, b)
+  if not core.alive(b) then
+    tell_linked(a, b, reason_of(b))
+    return
+  end
+  entry(links, a)[b], entry(links, b)[a] = true, true
+end
+
+--- Links the running actor with another: when one ends for another reason than "normal", so does the other, for the
+-- same reason; one that has trap_exit gets a message `exit(ref, reason)` instead, for every reason.
+-- @param ref an actor's reference
+-- @return true
+function M.link(ref)
+  local me = current "link"
+  if check_ref(ref, "link") ~= me then M.tie(me, ref) end
+  return true
+end
+
+local function untie(a, b)
+  local others = links[a]
+  if not others then return end
+  others[b] = nil
+  if not next(others) then links[a] = nil end
+end
+
+--- Takes the link back.
+function M.unlink(ref)
+  local me = current "unlink"
+  untie(me, check_ref(ref, "unlink"))
+  untie(ref, me)
+  return true
+end
+
+-- ---- names
+
+--- Gives an actor a name, by which whereis finds it. An actor may have several.
+-- @param name string
+-- @param ref an actor's reference; nil: the running one
+-- @return true; nil, "name taken" or "dead"
+function M.register(name, ref)
+  if type(name) ~= "string" then error("register: name: string expected, got " .. type(name), 2) end
+  ref = ref == nil and current "register" or check_ref(ref, "register")
+  if names[name] then return nil, "name taken" end
+  if not core.alive(ref) then return nil, "dead" end
+  names[name] = ref
+  entry(name_of, ref)[name] = true
+  return true
+end
+
+--- Frees a name.
+-- @return true when it was taken
+function M.unregister(name)
+  local ref = names[name]
+  if not ref then return false end
+  names[name] = nil
+  name_of[ref][name] = nil
+  if not next(name_of[ref]) then name_of[ref] = nil end
+  return true
+end
+
+--- The actor of that name, nil when there is none.
+function M.whereis(name) return names[name] end
+
+--- All names that are taken, sorted.
+function M.registered()
+  local list = {}
+  for name in pairs(names) do list[#list + 1] = name end
+  table.sort(list)
+  return list
+end
+
+--- The first of an actor's names.
+function M.name(ref)
+  local own = {}
+  for name in pairs(name_of[ref] or {}) do own[#own + 1] = name end
+  table.sort(own)
+  return own[1]
+end
+
+-- ---- ends
+
+--- Hook: a message that cannot be delivered.
+function M.undelivered() dead_letters = dead_letters + 1 end
+
+--- How many messages did not reach a live actor: they were sent to a dead one, or lay unread when it died.
+-- @return integer
+function M.dead_letters() return dead_letters end
+
+-- Messages that lie in a queue; orders of our own do not count.
+function M.count(queue, head, tail)
+  local count = 0
+  while queue and head <= tail do
+    local kind = queue[head]
+    if math.type(kind) ~= "integer" then
+      head, count = head + 2, count + 1
+    elseif kind == 0 then
+      head = head + 4
+    else
+      head, count = head + 3 + (kind > 0 and kind or -kind), count + 1
+    end
+  end
+  return count
+end
+
+--- Hook: an actor is dead.
+function M.ended(ref, reason, queue, head, tail)
+  dead_letters = dead_letters + M.count(queue, head, tail)
+  for name in pairs(name_of[ref] or {}) do names[name] = nil end
+  name_of[ref] = nil
+  local place, who, others = waiting[ref], watchers[ref], links[ref]
+  waiting[ref], watchers[ref], links[ref] = nil, nil, nil
+  if who then
+    for watcher, times in pairs(who) do
+      for _ = 1, times do core.post(watcher, "down", ref, reason) end
+    end
+  end
+  if others then
+    for other in pairs(others) do untie(other, ref) end
+    for other in pairs(others) do tell_linked(other, ref, reason) end
+  end
+  if place then wait.wake(place) end
+end
+
+--- The place at which whoever waits for an actor's end waits.
+function M.place(ref) return entry(waiting, ref) end
+
+--- Whoever waits there looks again.
+function M.wake(ref)
+  if waiting[ref] then wait.wake(waiting[ref]) end
+end
+
+--- Waits for an actor's end.
+-- @return true; nil, "timeout"
+function M.await_end(ref, seconds)
+  local function gone() return not core.alive(ref) and core.reason(ref) ~= nil and not core.look_into(ref) end
+  if gone() then return true end
+  if wait.wait(entry(waiting, ref), gone, seconds) then return true end
+  return nil, "timeout"
+end
+
+--- How many actors an actor is linked with, and how many monitor it.
+function M.counts(ref)
+  local linked, monitors = 0, 0
+  for _ in pairs(links[ref] or {}) do linked = linked + 1 end
+  for _, times in pairs(watchers[ref] or {}) do monitors = monitors + times end
+  return linked, monitors
+end
+
+return M

@@ -1,0 +1,397 @@
+/* lua_actor.c - the life of actors in a vm: made, looked at, ended.
+ *
+ * Invariants:
+ *  1. a live actor is in `live` and anchored; a dead one is neither, but anchored as long as it stands in the ready list;
+ *  2. actor_end happens once, whoever comes first; what it tells Lua (hook `ended`) is told when all of it is true.
+ */
+#include "lua_actor.h"
+
+#include <string.h>
+
+#include <lauxlib.h>
+
+#include "address.h"
+#include "clock.h"
+#include "ear.h"
+#include "loop.h"
+#include "lua_log.h"
+#include "lua_loop.h"
+#include "record.h"
+
+const char actor_anchors_key, actor_drain_key, actor_hooks_key;
+static const char actor_mark, metatable_key, house_key;
+
+/* Tasks of the vm count from 1, its actors from here. */
+static const uint32_t first_number = 0x80000000u;
+
+struct actor *actor_at(lua_State *L, int index)
+{
+    struct actor *a = lua_rawlen(L, index) == sizeof *a ? lua_touserdata(L, index) : NULL;
+    return a && lua_type(L, index) == LUA_TUSERDATA && a->mark == &actor_mark ? a : NULL;
+}
+
+struct actor *actor_check(lua_State *L, int index)
+{
+    struct actor *a = actor_at(L, index);
+    if (!a)
+        luaL_typeerror(L, index, "actor reference");
+    return a;
+}
+
+/* Lua: (hooks, name, values...) */
+static int call_hook(lua_State *L)
+{
+    lua_pushvalue(L, 2);
+    lua_rawget(L, 1);
+    lua_replace(L, 2);
+    lua_call(L, lua_gettop(L) - 2, 0);
+    return 0;
+}
+
+void actor_hook(lua_State *L, const char *name, int count)
+{
+    int top = lua_gettop(L) - count;
+    if (!lua_checkstack(L, 4)) {
+        lua_settop(L, top);
+        return;
+    }
+    lua_pushcfunction(L, call_hook);
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &actor_hooks_key);
+    lua_pushstring(L, name);
+    lua_rotate(L, top + 1, 3);
+    if (lua_pcall(L, 2 + count, 0, 0) != LUA_OK) {
+        const char *why = lua_tostring(L, -1);
+        lua_pushfstring(L, "news of an actor could not be told: %s", why ? why : "unknown error");
+        lua_log_say(L, RECORD_ERROR);
+    }
+    lua_settop(L, top);
+}
+
+static struct actor *push_actor(lua_State *L, uint64_t id)
+{
+    struct actor *a = lua_newuserdatauv(L, sizeof *a, ACTOR_VALUES);
+    memset(a, 0, sizeof *a);
+    a->id = id;
+    a->mark = &actor_mark;
+    a->state = ACTOR_DEAD;
+    a->head = 2;
+    a->tail = 1;
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &metatable_key);
+    lua_setmetatable(L, -2);
+    return a;
+}
+
+static uint64_t new_id(struct actors *house)
+{
+    uint64_t id;
+    do {
+        if (++house->last_number < first_number)
+            house->last_number = first_number;
+        id = house->base | house->last_number;
+    } while (id_map_find(&house->live, id));
+    return id;
+}
+
+/* (self, handlers, terminates, concurrent, limit) -> reference; starting: nothing is handled before `started` */
+static int actor_new(lua_State *L)
+{
+    struct actors *house = actors_of(L);
+    struct actor *a = push_actor(L, new_id(house));
+    lua_pushvalue(L, 1);
+    lua_setiuservalue(L, -2, ACTOR_SELF);
+    lua_pushvalue(L, 2);
+    lua_setiuservalue(L, -2, ACTOR_HANDLERS);
+    a->terminates = lua_toboolean(L, 3);
+    a->concurrent = lua_toboolean(L, 4);
+    a->limit = (int)lua_tointeger(L, 5);
+    a->born = clock_now();
+    lua_pushvalue(L, -1);
+    a->slot = luaL_ref(L, lua_upvalueindex(ACTOR_ANCHORS));
+    if (id_map_insert(&house->live, a)) {
+        luaL_unref(L, lua_upvalueindex(ACTOR_ANCHORS), a->slot);
+        luaL_error(L, "not enough memory");
+    }
+    a->state = ACTOR_BUSY;
+    a->starting = true;
+    return 1;
+}
+
+/* (reference) its init has returned, or there is none: it handles messages from now on */
+static int actor_started(lua_State *L)
+{
+    struct actor *a = actor_check(L, 1);
+    a->starting = false;
+    if (a->state != ACTOR_DEAD && !a->holder) {
+        a->state = ACTOR_IDLE;
+        if (a->tail >= a->head || a->stopping)
+            actor_make_ready(actors_of(L), a);
+    }
+    return 0;
+}
+
+/* (reference, handlers, terminates, concurrent) another behaviour, from the next message on */
+static int actor_become(lua_State *L)
+{
+    struct actor *a = actor_check(L, 1);
+    lua_pushvalue(L, 2);
+    lua_setiuservalue(L, 1, ACTOR_HANDLERS);
+    a->terminates = lua_toboolean(L, 3);
+    a->concurrent = lua_toboolean(L, 4);
+    actor_disturb(L, a);
+    return 0;
+}
+
+void actor_kill_handlers(struct actors *house, const struct actor *a)
+{
+    for (struct drainer *d = house->drainers; d;) {
+        struct drainer *next = d->next;
+        if (d->actor == a) {
+            d->actor = NULL;
+            vm_task_kill(d->task);
+            next = house->drainers; /* what it closed may have ended others */
+        }
+        d = next;
+    }
+}
+
+void actor_end(lua_State *L, struct actors *house, struct actor *a)
+{
+    int error = lua_gettop(L), reason = error - 1;
+    if (a->state == ACTOR_DEAD || !lua_checkstack(L, 8)) {
+        lua_settop(L, reason - 1);
+        return;
+    }
+    a->state = ACTOR_DEAD;
+    id_map_remove(&house->live, a->id);
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &actor_anchors_key);
+    actor_push(L, a, -1);
+    int ref = lua_gettop(L);
+    if (!a->queued)
+        luaL_unref(L, ref - 1, a->slot);
+    lua_pushvalue(L, reason);
+    lua_setiuservalue(L, ref, ACTOR_REASON);
+    lua_pushvalue(L, error);
+    actor_fail_calls(L, house, a);
+    lua_pop(L, 1);
+    actor_disturb(L, a);
+    a->holder = NULL;
+    actor_kill_handlers(house, a);
+    lua_pushvalue(L, ref);
+    lua_pushvalue(L, reason);
+    lua_getiuservalue(L, ref, ACTOR_QUEUE);
+    lua_pushinteger(L, a->head);
+    lua_pushinteger(L, a->tail);
+    for (int i = ACTOR_QUEUE; i <= ACTOR_HANDLERS; i++) {
+        lua_pushnil(L);
+        lua_setiuservalue(L, ref, i);
+    }
+    a->tail = a->head - 1;
+    if (a->limit > 0)
+        lua_loop_wake(L, a);
+    actor_hook(L, "ended", 5);
+    lua_settop(L, reason - 1);
+}
+
+/* (reference, reason) it is dead */
+static int actor_finish(lua_State *L)
+{
+    struct actor *a = actor_check(L, 1);
+    if (a->holder)
+        a->holder->actor = NULL;
+    lua_settop(L, 2);
+    lua_pushvalue(L, 2);
+    actor_end(L, actors_of(L), a);
+    return 0;
+}
+
+/* (reference) -> true while it lives */
+static int actor_alive(lua_State *L)
+{
+    const struct actor *a = actor_check(L, 1);
+    lua_pushboolean(L, a->state != ACTOR_DEAD && !a->stopping);
+    return 1;
+}
+
+/* (reference) -> true while its init has not returned and it lives */
+static int actor_starting(lua_State *L)
+{
+    const struct actor *a = actor_check(L, 1);
+    lua_pushboolean(L, a->starting && a->state != ACTOR_DEAD);
+    return 1;
+}
+
+/* (reference) -> why it ended, or will; nil while it lives */
+static int actor_reason(lua_State *L)
+{
+    actor_check(L, 1);
+    lua_getiuservalue(L, 1, ACTOR_REASON);
+    return 1;
+}
+
+/* (reference) -> its address */
+static int actor_address(lua_State *L)
+{
+    lua_pushinteger(L, (lua_Integer)actor_check(L, 1)->id);
+    return 1;
+}
+
+/* (address) -> the actor of that address; a dead one where it lives no more */
+static int actor_find(lua_State *L)
+{
+    struct actors *house = actors_of(L);
+    uint64_t id = (uint64_t)luaL_checkinteger(L, 1);
+    const struct actor *a = id_map_find(&house->live, id);
+    if (a)
+        actor_push(L, a, lua_upvalueindex(ACTOR_ANCHORS));
+    else
+        push_actor(L, id);
+    return 1;
+}
+
+/* (value) -> true when it is a reference */
+static int actor_is(lua_State *L)
+{
+    lua_pushboolean(L, actor_at(L, 1) != NULL);
+    return 1;
+}
+
+/* () -> the actor whose handler runs, nil outside any */
+static int actor_self(lua_State *L)
+{
+    const struct drainer *d = actor_current(actors_of(L));
+    if (d)
+        actor_push(L, d->actor, lua_upvalueindex(ACTOR_ANCHORS));
+    else
+        lua_pushnil(L);
+    return 1;
+}
+
+/* Where the message at hand stands in the queue, which is on top; 0: there is none, or it is not known. */
+static int place_at_hand(lua_State *L, const struct actor *a)
+{
+    if (!a->holder || a->holder->disturbed)
+        return a->holder ? a->at : 0;
+    lua_rawgeti(L, -1, 1);
+    int at = (int)lua_tointeger(L, -1);
+    lua_pop(L, 1);
+    return at;
+}
+
+/* (reference) -> self, handlers, state, seconds alive, seconds with the handler, queue, head, tail, place at hand */
+static int actor_look_into(lua_State *L)
+{
+    static const char *const names[] = {"idle", "ready", "busy", "waiting", "dead"};
+    const struct actor *a = actor_check(L, 1);
+    double now = clock_now();
+    lua_getiuservalue(L, 1, ACTOR_SELF);
+    lua_getiuservalue(L, 1, ACTOR_HANDLERS);
+    lua_pushstring(L, names[a->state]);
+    lua_pushnumber(L, now - a->born);
+    lua_pushnumber(L, a->holder && a->since < now ? now - a->since : 0);
+    int at = lua_getiuservalue(L, 1, ACTOR_QUEUE) == LUA_TTABLE ? place_at_hand(L, a) : 0;
+    int size = at > 0 ? actor_message_size(L, lua_gettop(L), at) : 0;
+    bool undisturbed = size > 0 && !a->holder->disturbed;
+    lua_pushinteger(L, undisturbed ? at + size : a->head);
+    lua_pushinteger(L, a->tail);
+    lua_pushinteger(L, at);
+    return 9;
+}
+
+static int equal(lua_State *L)
+{
+    const struct actor *a = actor_at(L, 1), *b = actor_at(L, 2);
+    lua_pushboolean(L, a && b && a->id == b->id);
+    return 1;
+}
+
+/* (moment or nil) the hook `tick` is called then */
+static int set_deadline(lua_State *L)
+{
+    actors_of(L)->work.deadline = luaL_optnumber(L, 1, -1);
+    return 0;
+}
+
+/* (drain, hooks) */
+static int set_up(lua_State *L)
+{
+    luaL_checktype(L, 1, LUA_TFUNCTION);
+    luaL_checktype(L, 2, LUA_TTABLE);
+    lua_settop(L, 2);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &actor_hooks_key);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &actor_drain_key);
+    return 0;
+}
+
+/* The vm closes: its tasks are gone already, or end now; nobody is told. */
+static int close_house(lua_State *L)
+{
+    struct actors *house = lua_touserdata(L, 1);
+    struct vm_tasks *tasks = vm_tasks_of(L);
+    if (tasks)
+        vm_tasks_set_work(tasks, NULL);
+    while (house->drainers) {
+        struct drainer *d = house->drainers;
+        d->actor = NULL;
+        if (tasks)
+            vm_task_kill(d->task);
+        if (house->drainers == d)
+            break; /* it is running: this very code */
+    }
+    id_map_release(&house->live);
+    id_map_release(&house->calls);
+    slab_release(&house->call_slab);
+    return 0;
+}
+
+static struct actors *push_house(lua_State *L)
+{
+    struct loop *loop = lua_loop(L);
+    struct actors *house = lua_newuserdatauv(L, sizeof *house, 0);
+    memset(house, 0, sizeof *house);
+    house->work = (struct vm_work){.deadline = -1, .run = actor_work};
+    lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_MAINTHREAD);
+    house->L = lua_tothread(L, -1);
+    lua_pop(L, 1);
+    house->tasks = loop_tasks(loop);
+    house->base = ear_address(loop_ear(loop));
+    id_map_init(&house->live);
+    id_map_init(&house->calls);
+    slab_init(&house->call_slab, sizeof(struct call));
+    lua_createtable(L, 0, 1);
+    lua_pushcfunction(L, close_house);
+    lua_setfield(L, -2, "__gc");
+    lua_setmetatable(L, -2);
+    lua_pushvalue(L, -1);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &house_key);
+    vm_tasks_set_work(house->tasks, &house->work);
+    return house;
+}
+
+static const luaL_Reg functions[] = {
+    {"new", actor_new}, {"started", actor_started}, {"become", actor_become}, {"finish", actor_finish},
+    {"alive", actor_alive}, {"reason", actor_reason}, {"address", actor_address}, {"find", actor_find}, {"is", actor_is},
+    {"current", actor_self}, {"look_into", actor_look_into}, {"set_deadline", set_deadline}, {"set_up", set_up},
+    {"equal", equal}, {"starting", actor_starting}, {NULL, NULL}};
+
+int lua_actor_open(lua_State *L)
+{
+    struct actors *house = push_house(L);
+    lua_newtable(L); /* the anchors */
+    lua_pushvalue(L, -1);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &actor_anchors_key);
+    lua_newtable(L); /* core */
+    lua_newtable(L); /* the metatable of references, filled by actor.lua */
+    lua_pushvalue(L, -1);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &metatable_key);
+    lua_setfield(L, -2, "metatable");
+    lua_pushvalue(L, -2);
+    lua_pushlightuserdata(L, house);
+    luaL_setfuncs(L, functions, 2);
+    void (*const parts[])(lua_State *) = {actor_open_send, actor_open_run, actor_open_call};
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        lua_pushvalue(L, -2);
+        lua_pushlightuserdata(L, house);
+        parts[i](L);
+    }
+    return 1;
+}

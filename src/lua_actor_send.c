@@ -1,0 +1,408 @@
+/* lua_actor_send.c - the mail of actors in one vm: messages into queues, and out of them for receive.
+ *
+ * A queue is a table of places. Place 1 is the drainer's: where the message stands that it handles, 0 when nothing is handled
+ * or the drainer was disturbed. Messages stand from place 2 on, one behind the other:
+ *
+ *     name, sender                                   no arguments
+ *     count, name, sender, arguments...              count of at least 1
+ *     -1 - count, name, sender, call, arguments...   somebody waits for the answer to that call
+ *     0, function, value, value                      the drainer calls function(self, value, value, reference)
+ *
+ * The sender is a reference or false. What has been handled is left where it is, arguments apart, until the queue is empty:
+ * then it fills from the front again. A queue that always has something in it is moved to its front now and then.
+ *
+ * Values that are no references are copied when they could be changed: an actor shares nothing with another.
+ */
+#include "lua_actor.h"
+
+#include <lauxlib.h>
+
+#include "lua_loop.h"
+#include "value.h"
+
+/* From so many handled places on they are cleared away. */
+enum { CLEARED = 4096 };
+
+int actor_message_size(lua_State *L, int queue, int at)
+{
+    int type = lua_rawgeti(L, queue, at);
+    lua_Integer kind = type == LUA_TNUMBER ? lua_tointeger(L, -1) : 0;
+    lua_pop(L, 1);
+    if (type != LUA_TNUMBER)
+        return 2;
+    return kind > 0 ? 3 + (int)kind : kind < 0 ? 3 - (int)kind : 4;
+}
+
+void actor_disturb(lua_State *L, struct actor *a)
+{
+    struct drainer *d = a->holder;
+    if (!d || d->disturbed || !lua_checkstack(L, 6))
+        return;
+    d->disturbed = true;
+    int top = lua_gettop(L);
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &actor_anchors_key);
+    actor_push(L, a, -1);
+    if (lua_getiuservalue(L, -1, ACTOR_QUEUE) == LUA_TTABLE) {
+        int queue = lua_gettop(L);
+        lua_rawgeti(L, queue, 1);
+        int at = (int)lua_tointeger(L, -1);
+        if (at > 0) {
+            a->at = at;
+            a->head = at + actor_message_size(L, queue, at);
+            lua_pushinteger(L, 0);
+            lua_rawseti(L, queue, 1);
+        }
+    }
+    lua_settop(L, top);
+}
+
+void actor_make_ready(struct actors *house, struct actor *a)
+{
+    a->state = ACTOR_READY;
+    a->next = NULL;
+    a->queued = true;
+    if (house->ready)
+        house->last_ready->next = a;
+    else
+        house->ready = a;
+    house->last_ready = a;
+    house->work.ready = true;
+}
+
+/* Lua: (buffer as pointer) -> the values in it */
+static int decode(lua_State *L)
+{
+    static const struct value_mode mode;
+    const struct buffer *buffer = lua_touserdata(L, 1);
+    int count;
+    lua_settop(L, 0);
+    if (value_decode(L, buffer->data, buffer->size, &mode, &count))
+        lua_error(L);
+    return count;
+}
+
+static void copy_all(lua_State *L, int first)
+{
+    static const struct value_mode mode;
+    unsigned char small[512];
+    struct buffer buffer;
+    luaL_checkstack(L, 4, NULL);
+    buffer_init_lent(&buffer, small, sizeof small);
+    int rc = value_encode(L, first, lua_gettop(L), "argument", &mode, &buffer);
+    if (rc == 0) {
+        lua_settop(L, first - 1);
+        lua_pushcfunction(L, decode);
+        lua_pushlightuserdata(L, &buffer);
+        rc = lua_pcall(L, 1, LUA_MULTRET, 0);
+    }
+    buffer_release(&buffer);
+    if (rc)
+        lua_error(L);
+}
+
+static bool may_be_shared(lua_State *L, int index)
+{
+    int type = lua_type(L, index);
+    return type < LUA_TTABLE || (type == LUA_TUSERDATA && actor_at(L, index));
+}
+
+void actor_copy(lua_State *L, int first)
+{
+    for (int i = lua_gettop(L); i >= first; i--)
+        if (!may_be_shared(L, i)) {
+            copy_all(L, first);
+            return;
+        }
+}
+
+/* Moves what is left of the queue to its front. */
+static void clear_front(lua_State *L, struct actor *a, int queue)
+{
+    int to = 2;
+    actor_disturb(L, a);
+    for (int from = a->head; from <= a->tail; from++) {
+        lua_rawgeti(L, queue, from);
+        lua_rawseti(L, queue, to++);
+    }
+    for (int i = to; i <= a->tail; i++) {
+        lua_pushnil(L);
+        lua_rawseti(L, queue, i);
+    }
+    a->head = 2;
+    a->tail = to - 1;
+    a->at = 0;
+}
+
+/* Pushes the queue of the actor at 1. */
+static int push_queue(lua_State *L, struct actor *a)
+{
+    if (lua_getiuservalue(L, 1, ACTOR_QUEUE) != LUA_TTABLE) {
+        lua_pop(L, 1);
+        lua_createtable(L, 4, 0);
+        lua_pushinteger(L, 0);
+        lua_rawseti(L, -2, 1);
+        lua_pushvalue(L, -1);
+        lua_setiuservalue(L, 1, ACTOR_QUEUE);
+        a->head = 2;
+        a->tail = 1;
+    }
+    int queue = lua_gettop(L);
+    if (a->head > CLEARED && a->head > a->tail / 2)
+        clear_front(L, a, queue);
+    return queue;
+}
+
+/* There is a message: whoever should look is told. */
+static void announce(lua_State *L, struct actors *house, struct actor *a)
+{
+    if (a->state == ACTOR_IDLE)
+        actor_make_ready(house, a);
+    else if (a->state == ACTOR_WAITING) {
+        a->state = ACTOR_BUSY;
+        vm_task_wake(a->holder->task, L, 0);
+    }
+    a->length += a->limit > 0;
+}
+
+void actor_put(lua_State *L, struct actors *house, struct actor *a, int first, uint64_t call)
+{
+    int last = lua_gettop(L), count = last - first + 1;
+    luaL_checkstack(L, 10, "too many arguments");
+    int queue = push_queue(L, a), at = a->tail;
+    if (count > 0 || call) {
+        lua_pushinteger(L, call ? -1 - count : count);
+        lua_rawseti(L, queue, ++at);
+    }
+    lua_pushvalue(L, 2);
+    lua_rawseti(L, queue, ++at);
+    const struct drainer *d = actor_current(house);
+    if (d)
+        actor_push(L, d->actor, lua_upvalueindex(ACTOR_ANCHORS));
+    else
+        lua_pushboolean(L, 0);
+    lua_rawseti(L, queue, ++at);
+    if (call) {
+        lua_pushinteger(L, (lua_Integer)call);
+        lua_rawseti(L, queue, ++at);
+    }
+    for (int i = first; i <= last; i++) {
+        lua_pushvalue(L, i);
+        lua_rawseti(L, queue, ++at);
+    }
+    a->tail = at;
+    announce(L, house, a);
+    lua_settop(L, last);
+}
+
+static void rearm(lua_State *L, const struct actors *house)
+{
+    if (!vm_task_running(house->tasks))
+        loop_rearm(lua_loop(L));
+}
+
+static void check_name(lua_State *L)
+{
+    if (lua_type(L, 2) != LUA_TSTRING)
+        luaL_typeerror(L, 2, "name of a message");
+}
+
+/* nil, "dead": and the message is counted */
+static int refuse_dead(lua_State *L)
+{
+    actor_hook(L, "undelivered", lua_gettop(L));
+    lua_pushnil(L);
+    lua_pushliteral(L, "dead");
+    return 2;
+}
+
+static bool is_full(const struct actor *a)
+{
+    return a->limit > 0 && a->length >= a->limit && a->state != ACTOR_DEAD && !a->stopping;
+}
+
+static bool has_room(const void *context)
+{
+    return !is_full(context);
+}
+
+static int deliver(lua_State *L, struct actor *a)
+{
+    struct actors *house = actors_of(L);
+    if (a->state == ACTOR_DEAD || a->stopping)
+        return refuse_dead(L);
+    actor_copy(L, 3);
+    actor_put(L, house, a, 3, 0);
+    rearm(L, house);
+    lua_pushboolean(L, 1);
+    return 1;
+}
+
+static int send_again(lua_State *L, int status, lua_KContext context)
+{
+    struct actor *a = lua_touserdata(L, 1);
+    (void)status;
+    (void)context;
+    while (is_full(a))
+        lua_loop_wait(L, has_room, a, -1, 0, send_again);
+    return deliver(L, a);
+}
+
+/* An actor never waits for room in its own mailbox. */
+static bool is_own(const struct actors *house, const struct actor *a)
+{
+    const struct drainer *d = actor_current(house);
+    return d && d->actor == a;
+}
+
+/* (reference, name, ...) -> true; nil, "dead" */
+static int actor_send(lua_State *L)
+{
+    struct actor *a = actor_check(L, 1);
+    check_name(L);
+    if (is_full(a) && !is_own(actors_of(L), a))
+        return send_again(L, LUA_OK, 0);
+    return deliver(L, a);
+}
+
+/* (reference, name, ...) -> true; nil, "dead" or "full" */
+static int actor_try_send(lua_State *L)
+{
+    struct actor *a = actor_check(L, 1);
+    check_name(L);
+    if (is_full(a)) {
+        lua_pushnil(L);
+        lua_pushliteral(L, "full");
+        return 2;
+    }
+    return deliver(L, a);
+}
+
+/* (reference, name, ...) a message that no limit holds back, its values as they are -> true when the actor lives */
+static int actor_post(lua_State *L)
+{
+    struct actor *a = actor_check(L, 1);
+    bool lives = a->state != ACTOR_DEAD && !a->stopping;
+    if (lives) {
+        actor_put(L, actors_of(L), a, 3, 0);
+        rearm(L, actors_of(L));
+    }
+    lua_pushboolean(L, lives);
+    return 1;
+}
+
+/* (reference, function, value, value) the drainer calls function(self, value, value, reference) in its turn */
+static int actor_order(lua_State *L)
+{
+    struct actor *a = actor_check(L, 1);
+    lua_settop(L, 4);
+    if (a->state == ACTOR_DEAD)
+        return 0;
+    int queue = push_queue(L, a), at = a->tail;
+    lua_pushinteger(L, 0);
+    lua_rawseti(L, queue, ++at);
+    for (int i = 2; i <= 4; i++) {
+        lua_pushvalue(L, i);
+        lua_rawseti(L, queue, ++at);
+    }
+    a->tail = at;
+    announce(L, actors_of(L), a);
+    rearm(L, actors_of(L));
+    return 0;
+}
+
+/* ---- receive, for the actor whose handler runs */
+
+static struct actor *own_actor(lua_State *L)
+{
+    struct actor *a = actor_check(L, 1);
+    if (!is_own(actors_of(L), a))
+        luaL_error(L, "receive: only in a handler of the actor itself");
+    return a;
+}
+
+/* (reference) -> queue or nil, place of the first message, last place */
+static int actor_mail(lua_State *L)
+{
+    struct actor *a = own_actor(L);
+    actor_disturb(L, a);
+    lua_getiuservalue(L, 1, ACTOR_QUEUE);
+    lua_pushinteger(L, a->head);
+    lua_pushinteger(L, a->tail);
+    return 3;
+}
+
+/* (reference, place, last place, new last place) the message that ended before `place` is taken out of the queue:
+ * at the front, or else the rest has been moved down to the new last place */
+static int actor_take(lua_State *L)
+{
+    struct actor *a = own_actor(L);
+    a->head = (int)luaL_checkinteger(L, 2);
+    a->tail = (int)luaL_checkinteger(L, 3);
+    if (a->limit > 0) {
+        a->length--;
+        lua_loop_wake(L, a);
+    }
+    return 0;
+}
+
+/* (reference, call or 0) that message is the one at hand now */
+static int actor_received(lua_State *L)
+{
+    struct actors *house = actors_of(L);
+    own_actor(L);
+    struct drainer *d = actor_current(house);
+    d->call = (uint64_t)luaL_checkinteger(L, 2);
+    return 0;
+}
+
+static int mail_came(lua_State *L, int status, lua_KContext context)
+{
+    struct actor *a = lua_touserdata(L, 1);
+    bool came = a->state != ACTOR_WAITING;
+    (void)status;
+    (void)context;
+    if (!came)
+        a->state = ACTOR_BUSY;
+    lua_pushboolean(L, came);
+    return 1;
+}
+
+/* (reference, deadline or nil) waits for the next message -> false when its time was up */
+static int actor_wait_mail(lua_State *L)
+{
+    struct actor *a = own_actor(L);
+    struct actors *house = actors_of(L);
+    double deadline = luaL_optnumber(L, 2, -1);
+    if (!vm_task_may_park(house->tasks, L))
+        luaL_error(L, "receive: cannot wait here: called from C, or in a coroutine");
+    a->state = ACTOR_WAITING;
+    return vm_task_park(house->tasks, L, a, 0, deadline, 0, mail_came);
+}
+
+/* (...) -> copies, as a receiver would get */
+static int copies(lua_State *L)
+{
+    actor_copy(L, 1);
+    return lua_gettop(L);
+}
+
+/* (reference) what it can do without is given back */
+static int actor_shrink(lua_State *L)
+{
+    struct actor *a = actor_check(L, 1);
+    if (a->tail < a->head && !a->holder) {
+        lua_pushnil(L);
+        lua_setiuservalue(L, 1, ACTOR_QUEUE);
+    }
+    return 0;
+}
+
+void actor_open_send(lua_State *L)
+{
+    static const luaL_Reg functions[] = {
+        {"send", actor_send}, {"try_send", actor_try_send}, {"post", actor_post}, {"order", actor_order},
+        {"mail", actor_mail}, {"received", actor_received}, {"take", actor_take}, {"wait_mail", actor_wait_mail}, {"shrink", actor_shrink},
+        {"copy", copies},
+        {NULL, NULL}};
+    luaL_setfuncs(L, functions, 2);
+}
