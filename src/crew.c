@@ -92,7 +92,7 @@ int crew_resize(struct crew *self, int limit)
 
 bool crew_has_room(const struct crew *self)
 {
-    return self->alive + self->stopping - self->retired < self->limit;
+    return self->alive + self->stopping - self->retired < crew_most(self) && self->vacant.head;
 }
 
 struct worker *crew_start(struct crew *self)

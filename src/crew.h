@@ -57,6 +57,7 @@ struct crew {
     struct worker **workers; /* worker n is workers[n - 1] */
     int size;                /* numbers there are */
     int limit;               /* most workers wanted */
+    int floor;               /* workers wanted for a while, whatever the limit; never above `size` */
     int max_jobs;            /* see crew_limits */
     int concurrency;
     int alive;               /* starting or up */
@@ -92,6 +93,12 @@ static inline struct worker *crew_find(const struct crew *self, int number)
         return NULL;
     struct worker *worker = self->workers[number - 1];
     return worker->state == WORKER_VACANT ? NULL : worker;
+}
+
+/* How many workers there may be. */
+static inline int crew_most(const struct crew *self)
+{
+    return self->limit > self->floor ? self->limit : self->floor;
 }
 
 /* May one more be started? crew_start then makes it. */

@@ -4,6 +4,7 @@
  *
  *     (submit) -> delayed [dispatcher_submit]           delayed -> queued [dispatcher_tick]
  *     (submit) -> queued [dispatcher_submit]            queued -> handed [dispatcher_next]
+ *     (submit) -> ganged, see dispatcher_gang.c [dispatcher_submit]
  *     handed -> parked [dispatcher_parked]             either may be asked to end [dispatcher_stop, dispatcher_kill,
  *                                                      time], and is `stopping` until it does
  *     parked -> delayed, queued or ended [dispatcher_done, dispatcher_worker_down]
@@ -72,6 +73,10 @@ void dispatcher_undelay(struct dispatcher *self, struct job *job)
 
 void dispatcher_end(struct dispatcher *self, struct job *job, enum job_end how, void *result)
 {
+    if (job->rare && job->rare->gang_size) {
+        self->gangs--;
+        dispatcher_end_members(self, job, how);
+    }
     id_map_remove(&self->live, job->id);
     job_queue_leave(&self->queue, job);
     job->state = JOB_NONE;
@@ -110,6 +115,12 @@ int dispatcher_new(struct dispatcher **out, const struct dispatcher_options *opt
         free(self);
         return rc;
     }
+    rc = rate_init(&self->rate, options->rate_jobs, options->rate_per);
+    if (rc) {
+        crew_release(&self->crew);
+        free(self);
+        return rc;
+    }
     self->idle_timeout = options->idle_timeout;
     self->generator = options->seed;
     slab_init(&self->jobs, sizeof(struct job));
@@ -134,6 +145,7 @@ void dispatcher_destroy(struct dispatcher **self)
     slab_release(&dispatcher->rares);
     slab_release(&dispatcher->jobs);
     crew_release(&dispatcher->crew);
+    rate_release(&dispatcher->rate);
     free(dispatcher);
     *self = NULL;
 }
@@ -159,7 +171,7 @@ static int new_job(struct dispatcher *self, const struct job_spec *spec, struct 
         return TROUPE_ENOMEM;
     *job = (struct job){.id = spec->id, .load = spec->load, .first = spec->first, .essential = spec->essential};
     int rc = 0;
-    if (spec->delay > 0 || spec->retry.retries || spec->every > 0 || spec->timeout > 0)
+    if (spec->delay > 0 || spec->retry.retries || spec->every > 0 || spec->timeout > 0 || spec->gang)
         rc = dispatcher_add_rare(self, job, spec);
     if (!rc)
         rc = job_queue_admit(&self->queue, job, spec->priority);
@@ -179,7 +191,9 @@ int dispatcher_submit(struct dispatcher *self, const struct job_spec *spec, doub
         return TROUPE_EDEAD;
     if (!spec->id)
         return TROUPE_EINVAL;
-    int rc = new_job(self, spec, &job);
+    int rc = spec->gang ? dispatcher_check_gang(self, spec) : 0;
+    if (!rc)
+        rc = new_job(self, spec, &job);
     if (rc)
         return rc;
     rc = id_map_insert(&self->live, job);
@@ -188,7 +202,9 @@ int dispatcher_submit(struct dispatcher *self, const struct job_spec *spec, doub
         dispatcher_free(self, job);
         return rc;
     }
-    if (spec->delay > 0)
+    if (spec->gang)
+        dispatcher_join_gang(self, job, spec);
+    else if (spec->delay > 0)
         dispatcher_delay(self, job, self->now + spec->delay, spec->scheduled || spec->every > 0);
     else
         dispatcher_enqueue(self, job);
@@ -210,7 +226,10 @@ enum cancel_answer dispatcher_cancel(struct dispatcher *self, uint64_t id, doubl
         dispatcher_end(self, job, job->end, job->result);
         return CANCEL_HANDED;
     }
-    end_waiting(self, job, JOB_CANCELLED);
+    if (job->rare && (job->rare->leader || job->rare->gang_size))
+        dispatcher_end_gang(self, job, JOB_CANCELLED);
+    else
+        end_waiting(self, job, JOB_CANCELLED);
     return CANCEL_ENDED;
 }
 
@@ -252,6 +271,7 @@ void dispatcher_close(struct dispatcher *self, bool soon, double now)
     self->closing = true;
     self->paused = false;
     dispatcher_end_repeating(self);
+    dispatcher_end_gathering(self);
     if (!soon || self->soon)
         return;
     self->soon = true;
@@ -271,6 +291,15 @@ void dispatcher_tick(struct dispatcher *self, double now)
     }
 }
 
+/* When the rate lets the next job, or gang, start. */
+static double next_start(const struct dispatcher *self)
+{
+    if (!self->rate.jobs || self->queue.count == 0 || self->paused)
+        return -INFINITY;
+    const struct job *gang = dispatcher_next_gang(self);
+    return rate_free_at(&self->rate, gang ? (size_t)gang->rare->gang_size : 1);
+}
+
 double dispatcher_deadline(const struct dispatcher *self)
 {
     double at = crew_deadline(&self->crew);
@@ -280,7 +309,12 @@ double dispatcher_deadline(const struct dispatcher *self)
         at = fmin(at, due->key);
     if (limit)
         at = fmin(at, limit->key);
-    const struct worker *driest = self->idle_timeout > 0 && self->crew.asked == 0 ? crew_driest(&self->crew) : NULL;
+    double free_at = next_start(self);
+    if (free_at > self->now)
+        at = fmin(at, free_at);
+    const struct worker *driest = NULL;
+    if (self->idle_timeout > 0 && self->crew.asked == 0 && !dispatcher_next_gang(self))
+        driest = crew_driest(&self->crew);
     if (driest)
         at = fmin(at, driest->since + self->idle_timeout);
     return isfinite(at) ? at : -1;
@@ -295,6 +329,8 @@ enum job_state dispatcher_state(const struct dispatcher *self, uint64_t id)
         return JOB_STOPPING;
     if (job->state == JOB_HANDED && crew_find(&self->crew, (int)job->worker)->jobs.head == job)
         return JOB_RUNNING;
+    if (job->state == JOB_GANGED)
+        return JOB_QUEUED;
     return job->state == JOB_PARKED ? JOB_RUNNING : job->state;
 }
 
@@ -312,7 +348,7 @@ bool dispatcher_is_quiet(const struct dispatcher *self)
 void dispatcher_count(const struct dispatcher *self, struct dispatcher_counts *out)
 {
     *out = (struct dispatcher_counts){
-        .pending = self->queue.count,
+        .pending = self->queue.count + self->ganged,
         .delayed = self->delayed.count - self->scheduled,
         .scheduled = self->scheduled,
         .asked = self->asked_count,

@@ -22,6 +22,8 @@ struct dispatcher_options {
     int max_credit;      /* most jobs handed to a worker at once, itself running one of them; 0: 256 */
     int max_jobs;        /* a worker that was handed so many is replaced when it has done them; 0: never */
     int concurrency;     /* most jobs of a worker while others of them wait; 0: 1000 */
+    int rate_jobs;       /* no more jobs than this start within any `rate_per` seconds; 0: as many as can */
+    double rate_per;
     uint64_t seed;       /* of the chance in retries' waits */
 };
 
@@ -52,7 +54,7 @@ struct action {
 };
 
 struct dispatcher_counts {
-    size_t pending;  /* queued */
+    size_t pending;  /* queued, or in a gang */
     size_t delayed;
     size_t scheduled; /* delayed until a named moment or their turn; not among `delayed` */
     size_t asked;     /* their owner decides whether they run again */
@@ -67,7 +69,8 @@ int dispatcher_new(struct dispatcher **out, const struct dispatcher_options *opt
 /* Frees everything but loads and results; NULL is fine. */
 void dispatcher_destroy(struct dispatcher **self);
 
-/* 0; TROUPE_ENOMEM, TROUPE_EDEAD (closing), TROUPE_EINVAL (id taken): then the load stays the caller's. */
+/* 0; TROUPE_ENOMEM, TROUPE_EDEAD (closing), TROUPE_EINVAL (id taken): then the load stays the caller's. The jobs of a gang
+ * are submitted one after the other; TROUPE_EINVAL also for one that can never start, or has no leader that waits for it. */
 int dispatcher_submit(struct dispatcher *self, const struct job_spec *spec, double now);
 
 enum cancel_answer {

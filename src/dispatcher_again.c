@@ -44,8 +44,16 @@ void dispatcher_free(struct dispatcher *self, struct job *job)
     slab_put(&self->jobs, job);
 }
 
+/* What was asked of the last run does not hold for the next. */
+static void forget_run(struct job *job)
+{
+    job->stopping = 0;
+    job->rare->overdue = false;
+}
+
 void dispatcher_skip_turn(struct dispatcher *self, struct job *job)
 {
+    forget_run(job);
     dispatcher_delay(self, job, job_next_turn(job, self->now), true);
 }
 
@@ -89,6 +97,7 @@ void dispatcher_end_repeating(struct dispatcher *self)
 static void retry(struct dispatcher *self, struct job *job)
 {
     double wait = job_next_wait(job, &self->generator);
+    forget_run(job);
     self->retried++;
     if (wait > 0)
         dispatcher_delay(self, job, self->now + wait, false);

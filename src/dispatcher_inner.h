@@ -8,6 +8,7 @@
 #include "heap.h"
 #include "id_map.h"
 #include "job_queue.h"
+#include "rate.h"
 #include "slab.h"
 
 struct dispatcher {
@@ -28,6 +29,11 @@ struct dispatcher {
     struct job_list asked;   /* it was given, the answer is to come */
     size_t asked_count;      /* of both */
     uint64_t generator;
+    struct rate rate;
+    struct job_list gathering; /* leaders of gangs that are not whole */
+    size_t gangs;              /* whole ones that wait */
+    size_t ganged;             /* jobs of waiting gangs that are not in the queue */
+    struct job_rare *launched, *last_launched; /* ACTION_RUN is due for them */
     size_t handed;
     struct crew crew;
     struct job_list ended;   /* ACTION_END is due for them */
@@ -97,6 +103,26 @@ void dispatcher_end_asked(struct dispatcher *self);
 
 /* The job, whose owner was asked, is in no place any more. */
 void dispatcher_leave_asked(struct dispatcher *self, struct job *job);
+
+/* Gangs, see dispatcher_gang.c. The gang that the spec's job may join; NULL: none gathers. */
+struct job_rare *dispatcher_find_gang(const struct dispatcher *self, const struct job_spec *spec);
+
+/* May a job of this gang be submitted? 0 or TROUPE_EINVAL. */
+int dispatcher_check_gang(const struct dispatcher *self, const struct job_spec *spec);
+void dispatcher_join_gang(struct dispatcher *self, struct job *job, const struct job_spec *spec);
+
+/* The gang of this waiting job ends; its members do, whose leader is in no place; all gangs that are not whole. */
+void dispatcher_end_gang(struct dispatcher *self, struct job *job, enum job_end how);
+void dispatcher_end_members(struct dispatcher *self, struct job *leader, enum job_end how);
+void dispatcher_end_gathering(struct dispatcher *self);
+
+/* The leader of the gang that is next in the queue; NULL: a job is, or nothing. Starts it when it can. */
+struct job *dispatcher_next_gang(const struct dispatcher *self);
+bool dispatcher_run_gang(struct dispatcher *self, struct job *leader, struct action *out);
+bool dispatcher_next_launched(struct dispatcher *self, struct action *out);
+
+/* ACTION_RUN for the job, which is in a hand. */
+void dispatcher_tell_run(const struct job *job, struct action *out);
 
 /* Joins and leaves the repeating jobs. */
 void dispatcher_repeat(struct dispatcher *self, struct job_rare *rare);

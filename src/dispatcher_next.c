@@ -2,7 +2,8 @@
  * batch of events is answered at once.
  *
  * The order is the policy: outcomes leave first; runs over their time are ended; workers too many, and those that have run enough, are stopped; each idle worker gets a
- * job, the warmest first; what still waits may start workers; only then jobs are handed in advance. What
+ * job, the warmest first; what still waits may start workers; only then jobs are handed in advance. With a
+ * rate nothing is: a job starts when it is handed out. A gang that is next holds what is behind it. What
  * was handed in advance is taken back when its worker is stuck in a long job, and when another worker is
  * idle with nothing left to hand out.
  *
@@ -42,7 +43,7 @@ static bool stop(struct dispatcher *self, struct worker *worker, struct action *
 static bool next_excess(struct dispatcher *self, struct action *out)
 {
     struct worker *coldest = crew_coldest(&self->crew);
-    return self->crew.alive > self->crew.limit && coldest && stop(self, coldest, out);
+    return self->crew.alive > crew_most(&self->crew) && coldest && stop(self, coldest, out);
 }
 
 /* A worker that was handed all it may be. */
@@ -57,19 +58,25 @@ static bool next_spent(struct dispatcher *self, struct action *out)
     return crew_retire(&self->crew, worker) || next_spent(self, out);
 }
 
-static bool run(struct dispatcher *self, struct worker *worker, struct action *out)
+void dispatcher_tell_run(const struct job *job, struct action *out)
 {
-    struct job *job = job_queue_pop(&self->queue);
-    crew_hand(&self->crew, worker, job, self->now);
-    self->handed++;
     *out = (struct action){
         .kind = ACTION_RUN,
-        .worker = worker->number,
+        .worker = (int)job->worker,
         .attempt = job_attempts(job) + 1,
         .last = job_last(job),
         .id = job->id,
         .load = job->load,
     };
+}
+
+static bool run(struct dispatcher *self, struct worker *worker, struct action *out)
+{
+    struct job *job = job_queue_pop(&self->queue);
+    crew_hand(&self->crew, worker, job, self->now);
+    self->handed++;
+    rate_note(&self->rate, self->now);
+    dispatcher_tell_run(job, out);
     return true;
 }
 
@@ -85,6 +92,11 @@ static bool next_run(struct dispatcher *self, struct action *out)
 {
     if (self->paused || self->queue.count == 0)
         return false;
+    struct job *gang = dispatcher_next_gang(self);
+    if (gang)
+        return dispatcher_run_gang(self, gang, out);
+    if (rate_free_at(&self->rate, 1) > self->now)
+        return false;
     struct worker *worker = crew_warmest(&self->crew);
     if (worker)
         return run(self, worker, out);
@@ -92,7 +104,7 @@ static bool next_run(struct dispatcher *self, struct action *out)
         *out = (struct action){.kind = ACTION_START, .worker = crew_start(&self->crew)->number};
         return true;
     }
-    worker = crew_spare(&self->crew, self->now);
+    worker = self->rate.jobs ? NULL : crew_spare(&self->crew, self->now);
     return worker && run(self, worker, out);
 }
 
@@ -116,7 +128,7 @@ static bool next_recall(struct dispatcher *self, struct action *out)
 static bool next_stop(struct dispatcher *self, struct action *out)
 {
     bool needless = self->closing && self->queue.count == 0 && self->delayed.count == 0 && self->asked_count == 0;
-    if (self->crew.asked > 0 || (!needless && self->idle_timeout <= 0))
+    if (self->crew.asked > 0 || (!needless && self->idle_timeout <= 0) || dispatcher_next_gang(self))
         return false;
     struct worker *driest = crew_driest(&self->crew);
     bool expired = driest && self->idle_timeout > 0 && driest->since + self->idle_timeout <= self->now;
@@ -132,9 +144,18 @@ static bool next_drained(struct dispatcher *self, struct action *out)
     return true;
 }
 
+/* As many workers as the next gang needs, though the pool may have become smaller since. */
+static void keep_for_gang(struct dispatcher *self)
+{
+    const struct job *gang = self->paused ? NULL : dispatcher_next_gang(self);
+    self->crew.floor = gang ? gang->rare->gang_size : 0;
+}
+
 bool dispatcher_next(struct dispatcher *self, struct action *out)
 {
-    return dispatcher_next_report(self, out) || dispatcher_next_ask(self, out) || next_end(self, out) ||
+    if (self->gangs || self->crew.floor)
+        keep_for_gang(self);
+    return dispatcher_next_launched(self, out) || dispatcher_next_report(self, out) || dispatcher_next_ask(self, out) || next_end(self, out) ||
            dispatcher_next_limit(self, out) ||
            next_excess(self, out) || next_spent(self, out) || next_run(self, out) || next_recall(self, out) ||
            next_stop(self, out) || next_drained(self, out);

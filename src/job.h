@@ -27,11 +27,13 @@ struct job_spec {
     bool scheduled;   /* its delay leads to a moment that was named: it counts as scheduled */
     double every;     /* it runs again and again, so many seconds apart, the first time after its delay; 0: once */
     struct job_retry retry;
+    uint64_t gang;    /* id of the job that leads its gang, itself for the first; 0: none. No delay, no `every` */
+    int32_t gang_size; /* of the leader: with it */
     bool essential;   /* it is taken while closing, too, and cancelled only by its id; its end is not counted */
     double timeout;   /* most seconds of one run; then it is killed. 0: none */
 };
 
-enum job_state { JOB_NONE, JOB_DELAYED, JOB_QUEUED, JOB_HANDED, JOB_RUNNING, JOB_PARKED, JOB_ASKED, JOB_STOPPING };
+enum job_state { JOB_NONE, JOB_DELAYED, JOB_QUEUED, JOB_HANDED, JOB_RUNNING, JOB_PARKED, JOB_ASKED, JOB_GANGED, JOB_STOPPING };
 
 /* What a worker says of a run. */
 enum job_run { RUN_FAILED, RUN_FINE, RUN_KILLED };

@@ -111,10 +111,16 @@ void job_queue_leave(struct job_queue *self, struct job *job)
     slab_put(&self->levels, level);
 }
 
-void job_queue_push(struct job_queue *self, struct job *job)
+void job_queue_give_order(struct job *job)
 {
     struct job_level *level = job->level;
     job->order = job->first ? --level->front : level->back++;
+}
+
+void job_queue_push(struct job_queue *self, struct job *job)
+{
+    struct job_level *level = job->level;
+    job_queue_give_order(job);
     job_list_insert(&level->jobs, job->first ? NULL : level->jobs.tail, job);
     mark_queued(self, job);
 }
@@ -123,6 +129,12 @@ void job_queue_restore(struct job_queue *self, struct job *job)
 {
     put_in_order(job->level, job);
     mark_queued(self, job);
+}
+
+struct job *job_queue_top(const struct job_queue *self)
+{
+    struct heap_node *top = heap_top(&self->waiting);
+    return top ? level_of(top)->jobs.head : NULL;
 }
 
 struct job *job_queue_pop(struct job_queue *self)

@@ -45,6 +45,12 @@ void job_queue_push(struct job_queue *self, struct job *job);
 /* Back to where it was among those of its priority. */
 void job_queue_restore(struct job_queue *self, struct job *job);
 
+/* The job, not queued, gets an order behind, or in front of, those of its priority, for job_queue_restore. */
+void job_queue_give_order(struct job *job);
+
+/* The next job, left where it is; NULL when empty. */
+struct job *job_queue_top(const struct job_queue *self);
+
 /* The next job, taken out; NULL when empty. */
 struct job *job_queue_pop(struct job_queue *self);
 

@@ -7,6 +7,11 @@
 #include "heap.h"
 #include "job.h"
 
+struct job_list {
+    struct job *head;
+    struct job *tail;
+};
+
 /* What is next for a run that has a timeout or was killed: see dispatcher_control.c. */
 enum job_limit { LIMIT_NONE, LIMIT_RUN, LIMIT_GRACE, LIMIT_BREAK };
 
@@ -28,6 +33,11 @@ struct job_rare {
     double start;         /* when its first turn was due */
     double turn;          /* its turn now, from 0 */
     struct job_rare *next_repeating, *prev_repeating;
+    struct job *leader;   /* of the gang it waits in; NULL: it leads it, or there is none */
+    struct job_list gang; /* of a leader: the others */
+    int gang_size;        /* of a leader, while its gang waits: how many they are, or will be */
+    int gang_count;
+    struct job_rare *next_launched;
     struct job_rare *next_report; /* a turn has ended, as `report_end`, and its owner is to be told */
     enum job_end report_end;
     int report_attempts;
@@ -54,11 +64,6 @@ struct job {
     uint8_t cancelled : 1;
     uint8_t stopping : 1; /* its run was asked to end */
     uint8_t essential : 1;
-};
-
-struct job_list {
-    struct job *head;
-    struct job *tail;
 };
 
 /* Puts the job behind `after`; NULL: to the front. */

@@ -34,6 +34,14 @@ static const char *text_field(lua_State *L, int index, const char *name, size_t 
     return text;
 }
 
+static uint64_t id_field(lua_State *L, int index, const char *name)
+{
+    lua_getfield(L, index, name);
+    uint64_t id = (uint64_t)lua_tointeger(L, -1);
+    lua_pop(L, 1);
+    return id;
+}
+
 struct job_order lua_order_of_job(lua_State *L, int index)
 {
     size_t name_size;
@@ -51,6 +59,8 @@ struct job_order lua_order_of_job(lua_State *L, int index)
         .bits = bit_field(L, index, "first", ORDER_FIRST) | bit_field(L, index, "scheduled", ORDER_SCHEDULED) |
                 bit_field(L, index, "asks", ORDER_ASKS),
         .name_size = (uint32_t)name_size,
+        .gang = id_field(L, index, "gang"),
+        .gang_size = (int32_t)number_field(L, index, "gang_size"),
     };
 }
 
@@ -81,6 +91,8 @@ int lua_order_of_pool(lua_State *L, int index, bool init, struct message *letter
         .idle_timeout = number_field(L, index, "idle_timeout"),
         .max_jobs = (int32_t)number_field(L, index, "max_jobs"),
         .concurrency = (int32_t)number_field(L, index, "concurrency"),
+        .rate_jobs = (int32_t)number_field(L, index, "rate_jobs"),
+        .rate_per = number_field(L, index, "rate_per"),
     };
     size_t at = letter->bytes.size;
     if (buffer_append(&letter->bytes, &order, sizeof order))

@@ -153,7 +153,7 @@ static void post(lua_State *L, struct lua_pool *pool, struct message **letter, s
 struct submission {
     int first, last;  /* on the stack: function, arguments */
     int extra;        /* values in front of them: see push_extra */
-    const struct job_order *order;
+    struct job_order *order;
     bool discard, apart;
 };
 
@@ -166,6 +166,8 @@ static int submit(lua_State *L, const struct submission *s)
     struct future *future = NULL;
     if (!discard)
         future = lua_job_push(L, pool->ear, pool->id, lua_upvalueindex(UP_JOB), lua_upvalueindex(UP_PENDING));
+    if (future && s->order && s->order->gang_size)
+        s->order->gang = future->id;
     struct message *m = new_letter(L, MAIL_SUBMIT, pool);
     if (discard)
         message_header(m)->flags |= FLAG_DISCARD;

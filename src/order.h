@@ -13,6 +13,9 @@ struct pool_order {
     double idle_timeout;
     int32_t max_jobs;    /* 0: no end */
     int32_t concurrency; /* 0: the default */
+    int32_t rate_jobs;   /* most that start in any rate_per seconds; 0: no bound */
+    int32_t unused;
+    double rate_per;
     uint32_t name_size, path_size, cpath_size; /* closing zeros included */
     uint32_t reserved;
 };
@@ -36,6 +39,9 @@ struct job_order {
     uint32_t bits; /* enum job_order_bit */
     uint32_t name_size;
     double timeout; /* seconds of one run; 0: none */
+    uint64_t gang;  /* id of the job that leads its gang; 0: none */
+    int32_t gang_size; /* of the leader: how many jobs it has */
+    uint32_t more_unused;
 };
 
 #endif

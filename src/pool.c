@@ -267,6 +267,8 @@ struct pool *pool_new(struct message **open, const struct pool_house *house)
             .idle_timeout = order.idle_timeout,
             .max_jobs = order.max_jobs,
             .concurrency = order.concurrency,
+            .rate_jobs = order.rate_jobs,
+            .rate_per = order.rate_per,
             .seed = self->id,
         };
         self->worker.pool = self->id;

@@ -9,6 +9,8 @@
 
 static const double owed_retry = 0.01;
 
+static const char never_starts[] = "the gang has more jobs than the pool has workers, or than its rate lets start";
+
 void pool_post_outcome(struct pool *self, const struct ticket *t, struct message **letter)
 {
     struct header *h = message_header(*letter);
@@ -147,7 +149,8 @@ void pool_submit(struct pool *self, struct message **letter, double now)
         return;
     }
     pool_free_ticket(self, t);
-    reject(self, letter, rc == TROUPE_EDEAD ? "the pool is closed" : troupe_strerror(rc));
+    bool gang = rc == TROUPE_EINVAL && spec.gang;
+    reject(self, letter, rc == TROUPE_EDEAD ? "the pool is closed" : gang ? never_starts : troupe_strerror(rc));
 }
 
 /* To try again at once would most likely find no memory again: the job ends, and says why. */

@@ -29,6 +29,8 @@ void pool_read_order(struct message *letter, struct job_spec *spec, struct job_o
         .asks = order->bits & ORDER_ASKS,
     };
     spec->timeout = order->timeout;
+    spec->gang = order->gang;
+    spec->gang_size = order->gang_size;
     if (order->timeout > 0)
         message_header(letter)->flags |= FLAG_TIMED;
 }

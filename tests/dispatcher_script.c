@@ -4,9 +4,9 @@
  * line the dispatcher is drawn dry, and exactly the lines that follow with `>` must come out, in this
  * order.
  *
- *     pool workers=2 credit=8 idle=5 max_jobs=3 concurrency=2 seed=1
+ *     pool workers=2 credit=8 idle=5 max_jobs=3 concurrency=2 seed=1 rate=5 per=1
  *                                      the first line; what is left out is the default
- *     submit 7 prio=5 first delay=1 scheduled every=5 retries=2 base=1 factor=2 max=10 jitter=0.5 asks timeout=3
+ *     submit 7 prio=5 first delay=1 scheduled every=5 retries=2 base=1 factor=2 max=10 jitter=0.5 asks gang=7 size=2 timeout=3
  *     decide 7 yes   decide 7 no
  *     up w1          down w1          down w1 failed
  *     done w1 7 ok ran=0.001           done w1 7 bad    done w1 7 killed
@@ -127,6 +127,8 @@ static void tell_pool(struct script *self)
         .idle_timeout = number(self, "idle", 0),
         .max_jobs = (int)number(self, "max_jobs", 0),
         .concurrency = (int)number(self, "concurrency", 0),
+        .rate_jobs = (int)number(self, "rate", 0),
+        .rate_per = number(self, "per", 0),
         .seed = (uint64_t)number(self, "seed", 0),
     };
     dispatcher_destroy(&self->dispatcher);
@@ -144,6 +146,8 @@ static void tell_submit(struct script *self)
         .delay = number(self, "delay", 0),
         .scheduled = has(self, "scheduled"),
         .every = number(self, "every", 0),
+        .gang = (uint64_t)number(self, "gang", 0),
+        .gang_size = (int32_t)number(self, "size", 0),
         .retry.retries = (int32_t)number(self, "retries", 0),
         .retry.base = number(self, "base", 0),
         .retry.factor = number(self, "factor", 0),

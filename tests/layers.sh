@@ -48,6 +48,7 @@ cat >"$work/floors" <<'EOT'
 0 order
 0 outlet
 0 pack
+0 rate
 0 record
 0 run_note
 0 sanitizer

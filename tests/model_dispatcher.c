@@ -18,6 +18,8 @@
  * 8. A worker gets no more jobs than it may run, nor more at once than its concurrency; then it is stopped.
  * 9. A run is asked to end, broken into and given up when its time has passed, in this order, never sooner, and
  *    by the time a tick has been answered never later.
+ * 9. The jobs of a gang start together, one after the other, on idle workers; nothing overtakes them, and they end together
+ *    before that. No more jobs start in any span of time than the rate lets.
  */
 #include <inttypes.h>
 #include <stdbool.h>
@@ -29,9 +31,9 @@
 #include "dispatcher.h"
 #include "troupe.h"
 
-enum { PRIORITIES = 5, WORKERS = 12, NUMBERS = 2 * WORKERS, JOBS = 4000, HAND = 300 };
+enum { PRIORITIES = 5, WORKERS = 12, NUMBERS = 2 * WORKERS, JOBS = 4000, HAND = 300, RATE = 20, GANG = 6 };
 
-enum place { UNUSED, DELAYED, QUEUED, HANDED, PARKED, ASKING, ASKED, ENDING, ENDED };
+enum place { UNUSED, DELAYED, QUEUED, HANDED, PARKED, ASKING, ASKED, GANGED, ENDING, ENDED };
 enum life { VACANT, STARTING, UP, STOPPING };
 
 struct model_job {
@@ -46,6 +48,8 @@ struct model_job {
     double base, wait, factor, max, jitter;
     bool cancelled, asks, scheduled;
     double every, start, turn;
+    int leader, gang_next;     /* of a waiting gang: its first job, and the one behind; 0: none */
+    int gang_size, gang_count; /* of a leader */
     bool reporting; /* a turn has ended as: */
     enum job_end report_end;
     int report_attempts;
@@ -80,6 +84,12 @@ static struct model_worker workers[NUMBERS + 1];
 static int submitted, ended, delayed, queued, handed, scheduled, repeating;
 static int asked[JOBS], asked_count;
 static uint64_t generator;
+static int gathering; /* the leader of a gang that is not whole; 0: none */
+static int ganged; /* jobs of waiting gangs that are not in the queue */
+static int launching; /* the job of a gang that must run next; 0: none */
+static int rate_jobs;
+static double rate_per, starts[RATE]; /* the latest starts */
+static int start_at;
 static int head[PRIORITIES];
 static int64_t front[PRIORITIES], back[PRIORITIES];
 static uint64_t ties;
@@ -92,7 +102,7 @@ static char tokens[2 * JOBS + 2];
 /* The whole run. */
 static uint64_t seed;
 static uint64_t events;
-static uint64_t ends[JOB_ENDS], retried, recalled, parked, abandoned, reported, questions, retirements, pressed, forsaken;
+static uint64_t ends[JOB_ENDS], retried, recalled, parked, abandoned, reported, questions, retirements, gangs, pressed, forsaken;
 
 static void fail(const char *what, int64_t id)
 {
@@ -161,6 +171,15 @@ static void enqueue(int id)
     link_by_order(id);
 }
 
+/* How many more may start now. */
+static int count_rate(void)
+{
+    int free = rate_jobs ? 0 : JOBS;
+    for (int i = 0; i < rate_jobs; i++)
+        free += starts[i] + rate_per <= now;
+    return free;
+}
+
 static void unqueue(int id)
 {
     struct model_job *job = &jobs[id];
@@ -196,6 +215,30 @@ static void will_end(int id, enum job_end end, void *result)
     jobs[id].end = end;
     jobs[id].result = result;
     repeating -= jobs[id].every > 0;
+}
+
+/* All jobs of the waiting gang end, its leader last; out of their places. */
+static void end_gang(int id, enum job_end end)
+{
+    int leader = jobs[id].leader;
+    if (jobs[leader].place == QUEUED)
+        unqueue(leader);
+    if (leader == gathering) {
+        queued--;
+        ganged--;
+    }
+    gathering = leader == gathering ? 0 : gathering;
+    int next = jobs[leader].gang_next;
+    jobs[leader].leader = 0;
+    while (next) {
+        int member = next;
+        next = jobs[member].gang_next;
+        jobs[member].leader = 0;
+        queued--;
+        ganged--;
+        will_end(member, end, NULL);
+    }
+    will_end(leader, end, NULL);
 }
 
 static void skip_turn(int id)
@@ -353,16 +396,59 @@ static void renew(struct model_worker *worker)
     worker->left = 1;
 }
 
+/* The leader of the gang that is next; 0: there is none. */
+static int next_gang(void)
+{
+    for (int p = PRIORITIES - 1; p >= 0; p--) {
+        if (head[p])
+            return jobs[head[p]].leader;
+    }
+    return 0;
+}
+
+static void check_rate(const struct action *a)
+{
+    require(count_rate() > 0, "no more start than the rate lets", a->id);
+    if (!rate_jobs)
+        return;
+    starts[start_at] = now;
+    start_at = (start_at + 1) % rate_jobs;
+}
+
+/* A gang's first job, or another, is handed out. */
+static void check_launch(const struct action *a)
+{
+    int id = (int)a->id;
+    struct model_job *job = &jobs[id];
+    if (job->leader == id) {
+        require(count_idle() >= job->gang_size, "a gang has a worker for each", a->id);
+        require(count_rate() >= job->gang_size, "a gang keeps to the rate", a->id);
+        gangs++;
+    } else {
+        require(launching == id, "a gang starts in order", a->id);
+        queued--;
+        ganged--;
+    }
+    require(workers[a->worker].held == 0, "a gang's jobs have workers of their own", a->id);
+    launching = job->gang_next;
+    job->leader = job->gang_next = 0;
+}
+
 static void check_run(const struct action *a)
 {
     int id = (int)a->id;
     struct model_job *job = &jobs[id];
     struct model_worker *worker = &workers[a->worker];
     require(!paused, "a paused pool hands out", a->id);
-    require(job->place == QUEUED, "what runs was queued", a->id);
-    for (int p = PRIORITIES - 1; p > job->priority; p--)
+    require(job->place == QUEUED || job->place == GANGED, "what runs was queued", a->id);
+    bool member = job->place == GANGED;
+    for (int p = PRIORITIES - 1; p > job->priority && !member; p--)
         require(!head[p], "higher priority runs first", a->id);
-    require(head[job->priority] == id, "equal jobs run in order", a->id);
+    require(member || head[job->priority] == id, "equal jobs run in order", a->id);
+    if (job->leader)
+        check_launch(a);
+    require(worker->held == 0 || !rate_jobs, "with a rate nothing is handed in advance", a->id);
+    check_rate(a);
     require(worker->state == UP, "what runs is handed to a worker that is up", a->id);
     renew(worker);
     require(!is_spent(worker), "a worker gets no more jobs than it may run", a->id);
@@ -374,7 +460,8 @@ static void check_run(const struct action *a)
     require(in_advance <= 200e-6 * (1 + 1e-9), "credit follows run times", a->id);
     require(a->attempt == job->attempts + 1, "attempts are counted", a->id);
     require(a->load == &tokens[id], "the load is the job's", a->id);
-    unqueue(id);
+    if (!member)
+        unqueue(id);
     job->place = HANDED;
     job->worker = a->worker;
     worker->hand[worker->held++] = id;
@@ -385,6 +472,10 @@ static void check_run(const struct action *a)
 static void check_end(const struct action *a)
 {
     struct model_job *job = &jobs[a->id];
+    int alive = count_workers(STARTING) + count_workers(UP);
+    bool alone = a->end == JOB_FAILED && job->leader && !paused && start_failed && alive > 0;
+    if (alone && next_gang() == job->leader && alive < jobs[job->leader].gang_size)
+        end_gang((int)a->id, JOB_FAILED); /* its workers do not come up */
     require(job->place == ENDING, "one end for each job", a->id);
     require(!job->reporting, "a report comes before the end", a->id);
     require(job->end == a->end, "the end is what the events led to", a->id);
@@ -403,8 +494,13 @@ static void check_start(const struct action *a)
     bool in_range = a->worker >= 1 && a->worker <= NUMBERS;
     require(in_range && workers[a->worker].state == VACANT, "a start has a free number", a->worker);
     int places = alive + count_workers(STOPPING) - count_retired();
-    require(places < limit, "no start above the limit", a->worker);
-    require(queued > starting && !paused, "no start without a job for it", a->worker);
+    int gang = next_gang(), size = gang ? jobs[gang].gang_size : 0;
+    require(places < (size > limit ? size : limit), "no start above the limit", a->worker);
+    require(!paused, "a paused pool starts nobody", a->worker);
+    if (gang)
+        require(count_idle() + starting < size, "no start beyond what a gang needs", a->worker);
+    else
+        require(queued - ganged > starting, "no start without a job for it", a->worker);
     require(!start_failed || alive == 0, "no start is repeated while a worker lives", a->worker);
     workers[a->worker] = (struct model_worker){.state = STARTING, .left = max_jobs};
 }
@@ -483,6 +579,7 @@ static void check_action(const struct action *a)
 {
     struct model_worker *worker = &workers[a->worker];
     require(!drained, "nothing follows the last action", a->id);
+    require(!launching || a->kind == ACTION_RUN, "nothing comes between the jobs of a gang", a->id);
     switch (a->kind) {
     case ACTION_START:
         check_start(a);
@@ -524,6 +621,19 @@ static void check_action(const struct action *a)
     }
 }
 
+/* The gang is next, and was not started. */
+static void check_gang_waits(const struct model_job *leader, int alive)
+{
+    int size = leader->gang_size, starting = count_workers(STARTING);
+    require(count_idle() < size || count_rate() < size, "a gang starts as soon as it can", size);
+    int most = size > limit ? size : limit;
+    bool room = alive + count_workers(STOPPING) - count_retired() < most && count_workers(VACANT);
+    if (start_failed && alive > 0)
+        require(alive >= size, "a gang without hope fails", size);
+    else
+        require(!room || count_idle() + starting >= size, "workers are started for a gang", size);
+}
+
 /* What must not be left undone when the actions have been drawn dry. */
 static void check_rest(void)
 {
@@ -550,10 +660,21 @@ static void check_rest(void)
     }
     if (paused)
         return;
-    require(queued == 0 || count_idle() == 0, "no job waits while a worker is idle", 0);
-    require(count_idle() == 0 || !loaded || recalling, "an idle worker is given what another has not begun", 0);
+    require(!launching, "a gang starts whole", launching);
+    int gang = next_gang();
+    if (gang) {
+        check_gang_waits(&jobs[gang], alive);
+        return;
+    }
+    int in_queue = queued - ganged;
+    bool held_up = count_rate() == 0 || in_queue == 0;
+    bool idle = count_idle() > 0;
+    require(held_up || !idle, "no job waits while a worker is idle", 0);
+    require(in_queue || !idle || !loaded || recalling, "an idle worker is given what another has not begun", 0);
+    if (held_up)
+        return;
     bool room = alive + count_workers(STOPPING) - count_retired() < limit && (!start_failed || alive == 0);
-    require(!room || queued <= count_workers(STARTING), "workers are started for what waits", 0);
+    require(!room || in_queue <= count_workers(STARTING), "workers are started for what waits", 0);
 }
 
 static void give_up(int id);
@@ -571,6 +692,54 @@ static void draw_dry(void)
 }
 
 /* Events. */
+
+/* One more job of the gang that gathers, or the first of one. */
+static void submit_ganged(int most)
+{
+    if (submitted == JOBS || queued + delayed + handed - repeating > most)
+        return;
+    int id = submitted + 1;
+    struct model_job *job = &jobs[id], *leader = &jobs[gathering ? gathering : id];
+    int size = 2 + below(GANG - 1);
+    *job = (struct model_job){.priority = gathering ? leader->priority : below(PRIORITIES),
+                              .first = gathering ? leader->first : chance(10)};
+    struct job_spec spec = {
+        .id = (uint64_t)id,
+        .load = &tokens[id],
+        .priority = (job->priority - 2) * 1000000000,
+        .first = job->first,
+        .gang = (uint64_t)(gathering ? gathering : id),
+        .gang_size = size,
+    };
+    job->retries = spec.retry.retries = chance(20);
+    bool fits = gathering || (size <= limit && (!rate_jobs || size <= rate_jobs));
+    int rc = dispatcher_submit(dispatcher, &spec, now);
+    require(rc == (closing ? TROUPE_EDEAD : fits ? 0 : TROUPE_EINVAL), "a gang is taken when it can start", id);
+    if (rc)
+        return;
+    submitted++;
+    queued++;
+    ganged++;
+    job->place = GANGED;
+    if (!gathering) {
+        gathering = id;
+        job->gang_size = size;
+    } else {
+        int last = gathering;
+        while (jobs[last].gang_next)
+            last = jobs[last].gang_next;
+        jobs[last].gang_next = id;
+    }
+    job->leader = gathering;
+    if (++leader->gang_count < leader->gang_size)
+        return;
+    queued--;
+    ganged--;
+    enqueue(gathering);
+    for (int member = leader->gang_next; member; member = jobs[member].gang_next)
+        jobs[member].order = leader->first ? --front[leader->priority] : back[leader->priority]++;
+    gathering = 0;
+}
 
 static void submit(int most)
 {
@@ -832,6 +1001,9 @@ static void cancel(void)
         require(answer == CANCEL_HANDED, "a job that ran is not cancelled", id);
         out_of_asked(id);
         will_end(id, job->end, job->result);
+    } else if (job->leader) {
+        require(answer == CANCEL_ENDED, "a gang that waits is cancelled at once", id);
+        end_gang(id, JOB_CANCELLED);
     } else if (job->place == QUEUED || job->place == DELAYED) {
         require(answer == CANCEL_ENDED, "a waiting job is cancelled at once", id);
         if (job->place == QUEUED)
@@ -849,6 +1021,10 @@ static void cancel_pending(bool all)
     for (int p = PRIORITIES - 1; p >= 0; p--) {
         while (head[p]) {
             int id = head[p];
+            if (jobs[id].leader) {
+                end_gang(id, JOB_CANCELLED);
+                continue;
+            }
             unqueue(id);
             if (jobs[id].every > 0 && !all)
                 skip_turn(id);
@@ -886,6 +1062,8 @@ static void close_pool(bool at_once)
             out_of_delayed(id);
         will_end(id, JOB_CANCELLED, NULL);
     }
+    if (gathering)
+        end_gang(gathering, JOB_CANCELLED);
     if (!at_once || soon)
         return;
     soon = true;
@@ -959,6 +1137,10 @@ static void start_fails(int w)
     for (int p = PRIORITIES - 1; p >= 0; p--) {
         while (head[p]) {
             int id = head[p];
+            if (jobs[id].leader) {
+                end_gang(id, JOB_FAILED);
+                continue;
+            }
             unqueue(id);
             conclude(id, JOB_FAILED, NULL);
         }
@@ -1064,7 +1246,9 @@ static void event(int most)
 {
     int kind = below(100);
     events++;
-    if (kind < 30)
+    if (kind < 3 || (gathering && kind < 20))
+        submit_ganged(most);
+    else if (kind < 30)
         submit(most);
     else if (kind < 64)
         finish();
@@ -1090,7 +1274,7 @@ static void check_states(void)
 {
     static const enum job_state states[] = {
         [UNUSED] = JOB_NONE, [DELAYED] = JOB_DELAYED, [QUEUED] = JOB_QUEUED,
-        [HANDED] = JOB_HANDED, [PARKED] = JOB_RUNNING, [ASKING] = JOB_ASKED, [ASKED] = JOB_ASKED, [ENDING] = JOB_NONE,   [ENDED] = JOB_NONE,
+        [HANDED] = JOB_HANDED, [PARKED] = JOB_RUNNING, [ASKING] = JOB_ASKED, [ASKED] = JOB_ASKED, [GANGED] = JOB_QUEUED, [ENDING] = JOB_NONE,   [ENDED] = JOB_NONE,
     };
     for (int id = 1; id <= submitted; id++) {
         enum job_state state = dispatcher_state(dispatcher, (uint64_t)id);
@@ -1115,8 +1299,14 @@ static void open_pool(void)
     max_jobs = chance(40) ? 1 + below(chance(50) ? 5 : 200) : 0;
     concurrency = chance(40) ? 1 + below(chance(50) ? 5 : 100) : 0;
     generator = next_random();
+    rate_jobs = chance(15) ? 1 + below(RATE) : 0;
+    rate_per = 0.0001 * (1 + below(20));
+    start_at = gathering = launching = ganged = 0;
+    for (int i = 0; i < RATE; i++)
+        starts[i] = -1e9;
     struct dispatcher_options options = {.workers = limit, .max_credit = max_credit,
                                          .max_jobs = max_jobs, .concurrency = concurrency, .seed = generator,
+                                         .rate_jobs = rate_jobs, .rate_per = rate_per,
                                          .idle_timeout = chance(50) ? 0.003 : 0};
     require(!dispatcher_new(&dispatcher, &options), "a pool opens", 0);
     max_credit = max_credit ? max_credit : 256;
@@ -1179,6 +1369,7 @@ int main(int argc, char **argv)
     printf("cancelled %" PRIu64 ", lost %" PRIu64 ", ", ends[JOB_CANCELLED], ends[JOB_LOST]);
     printf("retried %" PRIu64 ", recalled %" PRIu64 ", parked %" PRIu64 ", ", retried, recalled, parked);
     printf("reported %" PRIu64 ", asked %" PRIu64 ", retired %" PRIu64 ", ", reported, questions, retirements);
+    printf("gangs %" PRIu64 ", ", gangs);
     printf("stopped %" PRIu64 ", killed %" PRIu64 ", ", ends[JOB_STOPPED], ends[JOB_KILLED]);
     printf("expired %" PRIu64 ", breaks %" PRIu64 ", ", ends[JOB_EXPIRED], pressed);
     printf("forsaken %" PRIu64 ", abandoned %" PRIu64 "\n", forsaken, abandoned);

@@ -15,7 +15,7 @@ local error, ipairs, math, next, package, pairs, require, table, type =
 local Pool = core.class
 
 for _, part in ipairs { "troupe.pool.submit", "troupe.pool.many", "troupe.pool.collect", "troupe.pool.group",
-  "troupe.pool.shorthands" } do
+  "troupe.pool.gang", "troupe.pool.shorthands" } do
   for name, method in pairs(require(part)) do Pool[name] = method end
 end
 
@@ -23,7 +23,22 @@ local pool_options = {
   workers = "integer", name = "string", init = "callable", init_args = "table", idle_timeout = "seconds",
   memory_limit = "bytes", path = "string", cpath = "string", on_done = "function", on_failed = "function",
   discard = "boolean", result_id = "boolean", max_jobs = "count", concurrency = "count",
+  rate = "table",
 }
+
+local rate_options = { jobs = "count", per = "seconds" }
+
+local RATE_MOST = 1000000
+
+-- The rate that an option asks for: jobs, seconds; nil for none.
+local function rate_of(rate)
+  if not rate then return nil end
+  options.check(rate, rate_options, "troupe.pool: rate", 3)
+  if not rate.jobs or not rate.per then error("troupe.pool: rate: options 'jobs' and 'per' expected", 3) end
+  if rate.jobs > RATE_MOST then error(("troupe.pool: rate: at most %d jobs"):format(RATE_MOST), 3) end
+  if rate.per <= 0 or rate.per == math.huge then error("troupe.pool: rate: 'per': more than 0 seconds expected", 3) end
+  return rate.jobs, rate.per
+end
 
 -- What of the options submits must know, kept for them.
 local function with_settings(pool, opts)
@@ -47,7 +62,8 @@ end
 --   outcomes are dropped unless a job has an option that needs them),
 --   result_id (boolean: callbacks and as_completed get a job's id in place of the job),
 --   max_jobs (a worker that ran so many is replaced by a new one when it has no job), concurrency (most jobs one worker
---   has while others of them wait, default 1000)
+--   has while others of them wait, default 1000), rate ({ jobs =, per = seconds }: no more than so many start
+--   within any so many seconds; the rest wait)
 -- @return the pool; closing or collecting it shuts it down soon
 local function new(opts)
   opts = options.check(opts, pool_options, "troupe.pool", 2)
@@ -60,6 +76,7 @@ local function new(opts)
     path = opts.path or package.path, cpath = opts.cpath or package.cpath, max_jobs = opts.max_jobs,
     concurrency = opts.concurrency,
   }
+  order.rate_jobs, order.rate_per = rate_of(opts.rate)
   local pool
   if opts.init then pool = core.new(order, opts.init, table.unpack(args, 1, args.n or #args))
   else pool = core.new(order) end

@@ -126,9 +126,8 @@ local function read_options(what)
   return fn, opts
 end
 
--- What submit does with options beyond discard, and in pools with settings.
-function M._submit_with(self, what, ...)
-  local fn, opts = read_options(what)
+-- Submits with checked options; place: what the order says beyond them, nil for nothing.
+function M._submit_checked(self, fn, opts, place, ...)
   local pool, group = settings[self] or {}, opts.group
   local told = callbacks_of(opts, pool)
   if told and opts.discard then error("submit: option 'discard' leaves nothing for callbacks", 3) end
@@ -136,6 +135,7 @@ function M._submit_with(self, what, ...)
   if opts.discard == nil and not told and not group and not opts.retry_if then opts.discard = pool.discard end
   if group then self._check_group(group, self, opts, "submit", 3) end
   local order = order_of(opts, "submit", 3) or {}
+  for key, value in pairs(place or {}) do order[key] = value end
   order.apart = told ~= nil or group ~= nil or opts.every ~= nil
   local job = core.submit_ordered(self, order, fn, ...)
   if not job then return end
@@ -150,6 +150,12 @@ function M._submit_with(self, what, ...)
   end
   if group then group:_add(job, opts.outlive) end
   return job
+end
+
+-- What submit does with options beyond discard, and in pools with settings.
+function M._submit_with(self, what, ...)
+  local fn, opts = read_options(what)
+  return M._submit_checked(self, fn, opts, nil, ...)
 end
 
 return M
