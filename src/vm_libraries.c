@@ -6,7 +6,7 @@
  * errors.
  *
  * As C functions they may be called in a state that is no vm's, by one who was handed their pointer: then
- * they track nothing.
+ * they track tasks only, where there are any.
  */
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -19,11 +19,22 @@
 #include "vm_state.h"
 #include "vm_task.h"
 
+/* The scheduler of the running function's state. In a host's state an upvalue tells where it is, unless the function came
+ * there as a pointer. */
+static struct vm_tasks *tasks_of(lua_State *L, struct vm *vm, int upvalue)
+{
+    if (vm)
+        return vm->tasks;
+    struct vm_tasks *const *place = lua_touserdata(L, lua_upvalueindex(upvalue));
+    return place ? *place : vm_tasks_of(L);
+}
+
 /* Moves `count` values to co and runs it on. The number of results, on L; -1, with the error value on L; or
  * VM_TASK_PASS: a task parks in there, its resume passes. */
-static int resume(lua_State *L, lua_State *co, int count)
+static int resume(lua_State *L, lua_State *co, int count, int upvalue)
 {
-    struct vm_tasks *tasks = vm_tasks_of(L);
+    struct vm *vm = vm_of(L);
+    struct vm_tasks *tasks = tasks_of(L, vm, upvalue);
     int results;
     if (!lua_checkstack(co, count)) {
         lua_pushliteral(L, "too many arguments to resume");
@@ -31,7 +42,7 @@ static int resume(lua_State *L, lua_State *co, int count)
     }
     lua_xmove(L, co, count);
     int status = tasks ? vm_task_resume_inner(tasks, L, co, count, &results)
-                       : vm_resume(vm_of(L), co, L, count, &results);
+                       : vm_resume(vm, co, L, count, &results);
     if (status == VM_TASK_PASS)
         return status;
     if (status != LUA_OK && status != LUA_YIELD) {
@@ -66,7 +77,7 @@ static int resume_on(lua_State *L, int status, lua_KContext context)
 static int coroutine_resume(lua_State *L)
 {
     lua_State *co = check_coroutine(L);
-    int results = resume(L, co, lua_gettop(L) - 1);
+    int results = resume(L, co, lua_gettop(L) - 1, 1);
     if (results == VM_TASK_PASS)
         return lua_yieldk(L, 0, 0, resume_on);
     int values = results < 0 ? 1 : results;
@@ -103,7 +114,7 @@ static int run_wrapped_on(lua_State *L, int status, lua_KContext context)
 static int run_wrapped(lua_State *L)
 {
     lua_State *co = lua_tothread(L, lua_upvalueindex(1));
-    int results = resume(L, co, lua_gettop(L));
+    int results = resume(L, co, lua_gettop(L), 2);
     if (results == VM_TASK_PASS)
         return lua_yieldk(L, 0, 0, run_wrapped_on);
     return results < 0 ? raise_wrapped(L, co) : results;
@@ -115,7 +126,8 @@ static int coroutine_wrap(lua_State *L)
     lua_State *co = lua_newthread(L);
     lua_pushvalue(L, 1);
     lua_xmove(L, co, 1);
-    lua_pushcclosure(L, run_wrapped, 1);
+    lua_pushvalue(L, lua_upvalueindex(1));
+    lua_pushcclosure(L, run_wrapped, 2);
     return 1;
 }
 
@@ -235,7 +247,10 @@ void vm_track_coroutines(lua_State *L)
         { "wrap", coroutine_wrap },
         { NULL, NULL },
     };
-    replace(L, LUA_COLIBNAME, coroutine);
+    lua_getglobal(L, LUA_COLIBNAME);
+    lua_insert(L, -2);
+    luaL_setfuncs(L, coroutine, 1);
+    lua_pop(L, 1);
 }
 
 void vm_track_libraries(lua_State *L)
@@ -243,6 +258,7 @@ void vm_track_libraries(lua_State *L)
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     static const luaL_Reg os[] = { { "exit", os_exit }, { NULL, NULL } };
     pthread_once(&once, watch_exit);
+    lua_pushnil(L);
     vm_track_coroutines(L);
     replace(L, LUA_OSLIBNAME, os);
     wrap(L, LUA_OSLIBNAME, "execute", os_execute);

@@ -14,6 +14,7 @@ enum vm_warning { WARNINGS_OFF, WARNINGS_ON, WARNING_CONTINUES };
 struct vm {
     lua_State *L;
     struct vm_memory memory;
+    struct vm_tasks *tasks; /* its scheduler, NULL: none yet */
     enum vm_warning warning;
 
     _Atomic(lua_State *) running; /* whose code runs: there a signal arms the hook. NULL: none. The owner's */
@@ -52,7 +53,8 @@ void vm_leave(struct vm *self, struct vm_track track);
  * once. Raises memory errors. */
 void vm_track_libraries(lua_State *L);
 
-/* The part of it that a host's state gets too, once it has tasks: coroutine.resume, wrap and close. */
+/* The part of it that a host's state gets too, once it has tasks: coroutine.resume, wrap and close. Takes the value on top,
+ * which holds the address of the host's scheduler, or nil in a vm. */
 void vm_track_coroutines(lua_State *L);
 
 /* lua_WarnFunction; ud is the vm. Lua's own behaviour: off, until "@on". */

@@ -33,10 +33,23 @@ static const char tasks_key;
 
 struct vm_tasks *vm_tasks_of(lua_State *L)
 {
+    struct vm *vm = vm_of(L);
+    if (vm)
+        return vm->tasks;
     lua_rawgetp(L, LUA_REGISTRYINDEX, &tasks_key);
-    struct vm_tasks *self = lua_touserdata(L, -1);
+    struct vm_tasks **place = lua_touserdata(L, -1);
     lua_pop(L, 1);
-    return self;
+    return place ? *place : NULL;
+}
+
+/* In a host's state: where its coroutine functions find the scheduler, as long as there is one. */
+static void announce(lua_State *L, struct vm_tasks *self)
+{
+    self->place = lua_newuserdatauv(L, sizeof *self->place, 0);
+    *self->place = self;
+    lua_pushvalue(L, -1);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &tasks_key);
+    vm_track_coroutines(L);
 }
 
 struct vm_tasks *vm_tasks_new(lua_State *L, uint64_t base)
@@ -50,10 +63,10 @@ struct vm_tasks *vm_tasks_new(lua_State *L, uint64_t base)
     self->vm = vm_of(L);
     self->base = base;
     heap_init(&self->timers);
-    lua_pushlightuserdata(L, self);
-    lua_rawsetp(L, LUA_REGISTRYINDEX, &tasks_key);
-    if (!self->vm)
-        vm_track_coroutines(L);
+    if (self->vm)
+        self->vm->tasks = self;
+    else
+        announce(L, self);
     return self;
 }
 
@@ -351,8 +364,10 @@ void vm_tasks_destroy(struct vm_tasks **tasks)
     *tasks = NULL;
     while (self->all)
         free_task(self->all);
-    lua_pushnil(self->L);
-    lua_rawsetp(self->L, LUA_REGISTRYINDEX, &tasks_key);
+    if (self->vm)
+        self->vm->tasks = NULL;
+    else
+        *self->place = NULL;
     free(self->slots);
     heap_release(&self->timers);
     free(self);

@@ -33,7 +33,8 @@ struct vm_task {
 
 struct vm_tasks {
     lua_State *L;
-    struct vm *vm; /* NULL: a host's state */
+    struct vm *vm; /* NULL: a host's state; then the scheduler's place, which the state owns */
+    struct vm_tasks **place;
     uint64_t base;
     uint32_t last_id;
     uint32_t count;
