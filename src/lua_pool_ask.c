@@ -22,11 +22,13 @@ static int pool_stats(lua_State *L)
     return lua_loop_ask(L, &question, -1);
 }
 
-/* (pool, delayed) -> true: all pending jobs are cancelled, with `delayed` those whose time has not come, too */
+/* (pool, delayed) -> true: all pending jobs are cancelled, with `delayed` those whose time has not come, too
+ * (pool, false, id) -> true when that job will never run */
 static int pool_cancel(lua_State *L)
 {
     struct lua_pool *self = lua_pool_check_open(L);
     struct header question = {.kind = MAIL_CANCEL, .pool = self->id, .u.number = lua_toboolean(L, 2)};
+    question.id = (uint64_t)luaL_optinteger(L, 3, 0);
     return lua_loop_ask(L, &question, -1);
 }
 

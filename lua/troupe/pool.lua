@@ -9,8 +9,8 @@ local core = require "troupe.core"
 local options = require "troupe.options"
 local settings = require "troupe.pool.settings"
 
-local error, ipairs, math, next, package, pairs, require, table, type =
-  error, ipairs, math, next, package, pairs, require, table, type
+local error, getmetatable, ipairs, math, next, package, pairs, require, table, type =
+  error, getmetatable, ipairs, math, next, package, pairs, require, table, type
 
 local Pool = core.class
 
@@ -96,13 +96,14 @@ function Pool.shutdown(self, opts)
 end
 
 --- Cancels a job that has not begun, or without one all that are queued.
--- @param job     a job, nil: all; those that have a delay, a time or an interval are spared, a repeating one that is
+-- @param job     a job or its id, nil: all; those that have a delay, a time or an interval are spared, a repeating one that is
 --   queued misses its turn
 -- @param delayed boolean: those too
 -- @return true when it, or they, will never run
 function Pool.cancel(self, job, delayed)
   if job == nil then return core.cancel(self, delayed) end
-  if type(job) ~= "userdata" then error("cancel: job expected, got " .. type(job), 2) end
+  if math.type(job) == "integer" and job > 0 then return core.cancel(self, false, job) end
+  if getmetatable(job) ~= core.job_class then error("cancel: job or its id expected, got " .. type(job), 2) end
   return job:cancel()
 end
 

@@ -27,9 +27,17 @@ t.test("a pool that is closed says so, and where it was used", function()
   t.raises("^[^\n]*pool_misuse.lua:%d+: imap: the pool is closed$", function() pool:imap(same, { 1 }) end)
 end)
 
-t.test("cancel wants a job", function()
+t.test("cancel wants a job or its id", function()
   local pool <close> = troupe.pool { workers = 1 }
-  t.raises("^[^\n]*pool_misuse.lua:%d+: cancel: job expected, got number$", function() pool:cancel(3) end)
+  local function raises(got, job)
+    t.raises("^[^\n]*pool_misuse.lua:%d+: cancel: job or its id expected, got " .. got .. "$", function()
+      pool:cancel(job)
+    end)
+  end
+  raises("string", "3")
+  raises("number", 0)
+  raises("number", 1.5)
+  raises("userdata", io.stdout)
 end)
 
 t.test("a number of bytes may be a float that is an integer", function()

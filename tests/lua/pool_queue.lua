@@ -34,6 +34,19 @@ end)
 
 -- ---- cancel
 
+test("a job can be cancelled by its id", function()
+  local pool <close> = troupe.pool{ workers = 1, result_id = true }
+  pool:pause()
+  local first, second = pool:submit(type, 1), pool:submit(type, 2)
+  local id = second:info().id
+  eq(pool:cancel(id), true)
+  deep({ second:join() }, { false, "cancelled" })
+  eq(pool:cancel(id), false)
+  eq(pool:cancel(id + 1000), false)
+  pool:resume()
+  eq(first:await(), "number")
+end)
+
 test("cancel spares what is delayed or scheduled, and takes it when told to", function()
   local pool <close> = troupe.pool{ workers = 1 }
   pool:pause()
