@@ -88,8 +88,8 @@ t.test("architecture.md has every room, on the floor that layers.sh gives its fa
 end)
 
 t.test("the documents name no file that is not there", function()
-  for _, document in ipairs { "README.md", "doc/architecture.md", "doc/protocol.md" } do
-    for path in text_of(document):gmatch "[%w_/]+/[%w_]+%.[%a%d]+" do
+  for _, document in ipairs { "README.md", table.unpack(list "doc/*.md") } do
+    for path in text_of(document):gmatch "[%w_/]+/[%w_-]+%.[%a%d]+" do
       if path:match "^%l+/" and path:match "%.lua$" or path:match "^src/" or path:match "^doc/" then
         local file = io.open(top .. "/" .. path)
         t.ok(file, document .. " names " .. path)
@@ -99,19 +99,27 @@ t.test("the documents name no file that is not there", function()
   end
 end)
 
-t.test("the README's programs run, and print what they say", function()
+-- Runs each Lua program of a document; `judge` is called with what it says it prints, and what it does.
+local function run_programs(name, judge)
   local count = 0
-  for _, program in ipairs(code_blocks(readme)) do
+  for _, program in ipairs(code_blocks(text_of(name))) do
     if program:match "^local " then
       local status, out, err = t.script(program, top .. "/LICENSE")
-      t.eq(err, "")
-      t.eq(status, 0)
-      for said in program:gmatch "%-%-> ([^\n]+)" do
-        for value in said:gmatch "[^,%s][^,]*" do t.ok(out:find(value, 1, true), value .. " in " .. out) end
-      end
+      t.eq(err, "", name)
+      t.eq(status, 0, name)
+      judge(program:gmatch "%-%-> ([^\n]+)", out)
       count = count + 1
     end
   end
+  return count
+end
+
+t.test("the README's programs run, and print what they say", function()
+  local count = run_programs("README.md", function(sayings, out)
+    for said in sayings do
+      for value in said:gmatch "[^,%s][^,]*" do t.ok(out:find(value, 1, true), value .. " in " .. out) end
+    end
+  end)
   t.ok(count >= 4)
 end)
 
@@ -120,6 +128,59 @@ t.test("the README's first program counts lines", function()
   for _ in io.lines(top .. "/LICENSE") do lines = lines + 1 end
   local _, out = t.script(code_blocks(readme)[1], top .. "/LICENSE")
   t.eq(out, "3\n" .. top .. "/LICENSE\t" .. lines .. "\n")
+end)
+
+-- ---- the pages for those who come from elsewhere
+
+local pages = list "doc/from-*.md"
+
+-- Callbacks print when they are called: the order of lines is left open.
+local function same_lines(sayings, out)
+  local said, printed = {}, {}
+  for values in sayings do said[#said + 1] = values:gsub(", ", "\t") end
+  for line in out:gmatch "[^\n]+" do printed[#printed + 1] = line end
+  table.sort(said)
+  table.sort(printed)
+  t.deep(printed, said)
+end
+
+for _, name in ipairs(pages) do
+  if name ~= "doc/from-lws-threadpool.md" then
+    t.test(name .. ": its programs run, and print what they say", function()
+      t.ok(run_programs(name, same_lines) >= 1)
+    end)
+  end
+end
+
+t.test("the page for lws_threadpool shows api_steps.c as it is", function()
+  local program = text_of "examples/api_steps.c":match "\n(#include.*)\n$"
+  local shown
+  for _, block in ipairs(code_blocks(text_of "doc/from-lws-threadpool.md")) do
+    if block:match "^#include" then shown = block:gsub("\n+$", "") end
+  end
+  t.eq(shown, program)
+end)
+
+t.test("the pages name no function that is not there", function()
+  local troupe, task, header = require "troupe", require "troupe.task", text_of "src/troupe.h"
+  local pool <close> = troupe.pool { workers = 1 }
+  local known = { pool = pool, job = pool:submit "return", group = pool:group(), task = task, troupe = troupe }
+  local function is_file(name) return name == "troupe.h" or package.searchpath(name, package.path) end
+  local count = 0
+  for _, name in ipairs { "README.md", table.unpack(pages) } do
+    local text = text_of(name)
+    for owner, method in text:gmatch "%f[%w_](%l+)[:.]([%l_]+)" do
+      if known[owner] and not is_file(owner .. "." .. method) then
+        t.ok(known[owner][method], name .. " names " .. owner .. "." .. method)
+        count = count + 1
+      end
+    end
+    for word in text:gmatch "%f[%w_][Tt][Rr][Oo][Uu][Pp][Ee]_[%w_]+" do
+      t.ok(header:find("%f[%w_]" .. word .. "%f[^%w_]"), name .. " names " .. word)
+      count = count + 1
+    end
+  end
+  t.ok(count > 150, count)
 end)
 
 t.finish()

@@ -22,6 +22,13 @@ t.test("api_lua says why a rule fails", function()
   t.eq(status, 1)
 end)
 
+t.test("api_steps hears of each step", function()
+  local status, out, err = t.run { directory .. "api_steps" }
+  t.eq(err, "")
+  t.eq(out, "1000: 500500\n2000: 2001000\n3000: 4501500\n")
+  t.eq(status, 0)
+end)
+
 t.test("api_embed uses troupe from a Lua state of its own", function()
   local status, out, err = t.run { directory .. "api_embed" }
   t.eq(err, "")
