@@ -96,8 +96,8 @@ function Pool.shutdown(self, opts)
 end
 
 --- Cancels a job that has not begun, or without one all that are queued.
--- @param job     a job or its id, nil: all; those that have a delay, a time or an interval are spared, a repeating one that is
---   queued misses its turn
+-- @param job     a job or its id, nil: all; those that have a delay, a time or an interval are spared, a repeating
+--   one that is queued misses its turn
 -- @param delayed boolean: those too
 -- @return true when it, or they, will never run
 function Pool.cancel(self, job, delayed)
