@@ -140,9 +140,12 @@ end
 function Group:close()
   if self.closed then return end
   self.closed = true
+  local running = {}
   for _, job in ipairs(self.jobs) do
-    if job:_seen() == "pending" and not self.outlive[job] then job:stop() end
+    local goes = job:_seen() == "pending" and not self.outlive[job]
+    if goes and not job:cancel() then running[#running + 1] = job end
   end
+  for _, job in ipairs(running) do job:stop() end -- now none of the others gets its worker
 end
 
 Group.__close = Group.close
