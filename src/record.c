@@ -30,7 +30,8 @@ int record_level_of(const char *name, size_t size)
 
 static int pack_borrowed(struct buffer *out, const struct unpack_text *text)
 {
-    return pack_text(out, text->bytes, text->size, utf8_valid((const unsigned char *)text->bytes, text->size));
+    bool is_utf8 = text->size == 0 || utf8_valid((const unsigned char *)text->bytes, text->size);
+    return pack_text(out, text->bytes, text->size, is_utf8);
 }
 
 int record_encode(const struct record *self, struct buffer *out)

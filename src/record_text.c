@@ -54,6 +54,8 @@ static void put_escape(struct pen *pen, unsigned char c, const char *before)
 static void put_clean(struct pen *pen, const struct unpack_text *text, bool many_lines)
 {
     size_t from = 0;
+    if (!text->size)
+        return;
     for (size_t i = 0; i < text->size; i++) {
         unsigned char c = (unsigned char)text->bytes[i];
         if (!is_control(c) || (many_lines && (c == '\n' || c == '\t')))
@@ -77,7 +79,7 @@ static size_t character(const unsigned char *bytes, size_t size)
 static void put_quoted(struct pen *pen, const struct unpack_text *text)
 {
     const unsigned char *bytes = (const unsigned char *)text->bytes;
-    bool valid = utf8_valid(bytes, text->size);
+    bool valid = text->size == 0 || utf8_valid(bytes, text->size);
     size_t from = 0, i = 0;
     put_string(pen, "\"");
     while (i < text->size) {
@@ -93,7 +95,8 @@ static void put_quoted(struct pen *pen, const struct unpack_text *text)
         }
         i += plain ? plain : 1;
     }
-    put(pen, text->bytes + from, text->size - from);
+    if (from < text->size)
+        put(pen, text->bytes + from, text->size - from);
     put_string(pen, "\"");
 }
 
@@ -193,9 +196,11 @@ static void put_field(struct pen *pen, struct unpack *bytes)
 /* key=value, with a space before all but the first of a line without message. */
 static void put_fields(struct pen *pen, const struct record *r)
 {
-    struct unpack bytes = { (const unsigned char *)r->fields.bytes, (const unsigned char *)r->fields.bytes + r->fields.size };
     struct unpack_value head;
-    if (!r->fields.size || !unpack_next(&bytes, &head) || head.kind != UNPACK_MAP)
+    if (!r->fields.size)
+        return;
+    struct unpack bytes = { (const unsigned char *)r->fields.bytes, (const unsigned char *)r->fields.bytes + r->fields.size };
+    if (!unpack_next(&bytes, &head) || head.kind != UNPACK_MAP)
         return;
     for (uint32_t i = 0; i < head.u.count && pen->rc == 0; i++) {
         put_string(pen, " ");

@@ -58,10 +58,16 @@ static void trouble(void *context, const char *text, bool is_over)
 
 /* ---- the thread */
 
+/* Lines have no zero bytes, whatever was in the record. */
 static bool matches(struct sink *self)
 {
-    regmatch_t line = { .rm_so = 0, .rm_eo = (regoff_t)self->line.size - 1 };
-    return !self->has_grep || regexec(&self->grep, (const char *)self->line.data, 1, &line, REG_STARTEND) == 0;
+    if (!self->has_grep)
+        return true;
+    unsigned char *newline = self->line.data + self->line.size - 1;
+    *newline = '\0';
+    bool match = regexec(&self->grep, (const char *)self->line.data, 0, NULL, 0) == 0;
+    *newline = '\n';
+    return match;
 }
 
 static void take_record(void *context, const struct record *r)

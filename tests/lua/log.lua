@@ -380,6 +380,58 @@ t.test("a full disk is told once, recovered from, and told again then", function
   end)
 end)
 
+t.test("records of many threads survive every change of destination, once each and in order", function()
+  with_directory(function(dir)
+    local threads, running, each = {}, 4, 3000 // t.slowdown
+    local names = { dir .. "/1.log", dir .. "/2.log", dir .. "/3.log" }
+    assert(log.to(names[1]))
+    for i = 1, running do
+      threads[i] = llthreads.new([[
+        local log, i, each = require "troupe.log", ...
+        for n = 1, each do log.error("%d %d", i, n) end ]], i, each):start()
+    end
+    local at = 1
+    for i = 1, running do
+      repeat
+        at = at % 3 + 1
+        assert(log.to(names[at]))
+      until not threads[i]:alive()
+      threads[i]:join()
+    end
+    assert(log.to "stderr")
+    local seen, count = {}, 0
+    for _, name in ipairs(names) do
+      local last = {}
+      for _, line in ipairs(lines_of(read(name))) do
+        local i, n = line:match ": (%d+) (%d+)$"
+        t.ok(not seen[i .. " " .. n], line)
+        t.ok(not last[i] or tonumber(n) > last[i], line)
+        seen[i .. " " .. n], last[i] = true, tonumber(n)
+        count = count + 1
+      end
+    end
+    t.eq(count, running * each)
+  end)
+end)
+
+t.test("without descriptors a destination is refused, and is there again with them", function()
+  local status, out, err = t.script [[
+    local log, files = require "troupe.log", {}
+    local name = os.tmpname()
+    repeat files[#files + 1] = io.open "/dev/null" until not io.open "/dev/null"
+    print(log.to(name))
+    print(log.to "tcp://127.0.0.1:1")
+    log.error "said nevertheless"
+    for _, file in ipairs(files) do file:close() end
+    print(log.to(name))
+    log.error "to the file"
+    print(log.to "stderr", io.open(name):read "a":match "to the file")
+    os.remove(name) ]]
+  t.eq(status, 0)
+  t.match(err, ": said nevertheless\n$")
+  t.match(out, "^nil\t[^\n]+\nnil\t[^\n]+\ntrue\ntrue\tto the file\n$")
+end)
+
 -- ---- what does not fit, and what nobody takes
 
 t.test("a sink that is absent blocks nobody, and what does not fit is counted", function()

@@ -161,6 +161,21 @@ s.send(msgpack.packb(["troupe.log", "afar:1"])
     .. '"source":"x.lua:3","message":"ours","fields":{"k":[1,null,2.5],"1":"\\udcff"}}')
 end)
 
+t.test("the error of a thread arrives with its traceback, through a logger of lua-log's kind", function()
+  local lines = written({ pull = ANY }, 1, function(endpoints)
+    local thread = require "llthreads".new([[
+      local client = require "zmtp".connect(..., "PUSH")
+      require "llthreads".set_logger(function(message)
+        client:send("\004" .. os.date "%Y-%m-%d %H:%M:%S" .. message)
+        client:close()
+      end)
+      local function deep() error "SOME ERROR" end
+      deep()]], endpoints[1])
+    t.eq((thread:start():join()), false)
+  end)
+  t.match(lines[1], "^%d[^\n]* %[ERROR%] Error from thread: .*:6: SOME ERROR\\nstack traceback:.*in .*'deep'")
+end)
+
 t.test("whatever else arrives is a record that shows it", function()
   local head = "\x92\xaatroupe.log\xa1x"
   local record = "\x98\4\1\0\0\0\xa0\xa1m\x80"
