@@ -60,6 +60,9 @@ static void draw_dry(struct bench *self)
             dispatcher_recall_done(self->dispatcher, action.worker, self->now);
             break;
         case ACTION_STOP:
+        case ACTION_HALT:
+        case ACTION_BREAK:
+        case ACTION_ABANDON:
         case ACTION_REPORT:
         case ACTION_ASK:
         case ACTION_DRAINED:
