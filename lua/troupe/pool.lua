@@ -95,23 +95,34 @@ function Pool.shutdown(self, opts)
   return core.shutdown(self, opts.soon, opts.timeout) or false
 end
 
+local function check_open(self, what)
+  if core.is_closed(self) then error(what .. ": the pool is closed", 3) end
+end
+
 --- Cancels a job that has not begun, or without one all that are queued.
 -- @param job     a job or its id, nil: all; those that have a delay, a time or an interval are spared, a repeating
 --   one that is queued misses its turn
 -- @param delayed boolean: those too
 -- @return true when it, or they, will never run
 function Pool.cancel(self, job, delayed)
+  if getmetatable(job) == core.job_class then return job:cancel() end
+  check_open(self, "cancel")
   if job == nil then return core.cancel(self, delayed) end
   if math.type(job) == "integer" and job > 0 then return core.cancel(self, false, job) end
-  if getmetatable(job) ~= core.job_class then error("cancel: job or its id expected, got " .. type(job), 2) end
-  return job:cancel()
+  error("cancel: job or its id expected, got " .. type(job), 2)
 end
 
 --- Lets no job begin until resume. What has begun goes on; closing the pool ends the pause.
-function Pool.pause(self) core.pause(self, true) end
+function Pool.pause(self)
+  check_open(self, "pause")
+  core.pause(self, true)
+end
 
 --- Lets jobs begin again.
-function Pool.resume(self) core.pause(self, false) end
+function Pool.resume(self)
+  check_open(self, "resume")
+  core.pause(self, false)
+end
 
 Pool.resize = core.resize
 

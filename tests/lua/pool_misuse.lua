@@ -27,6 +27,29 @@ t.test("a pool that is closed says so, and where it was used", function()
   t.raises("^[^\n]*pool_misuse.lua:%d+: imap: the pool is closed$", function() pool:imap(same, { 1 }) end)
 end)
 
+t.test("whatever way a job is submitted, who did it wrong is told where", function()
+  local pool <close> = troupe.pool { workers = 1 }
+  local group <close> = pool:group()
+  local function raises(message, wrong) t.raises("^[^\n]*pool_misuse.lua:%d+: " .. message, wrong) end
+  raises("submit: option 'at': ", function() pool:submit { same, at = { year = 2020 } } end)
+  raises("submit: option 'delay': ", function() pool:submit_later("x", same) end)
+  raises("submit: option 'delay': ", function() pool:submit_done_later("x", same, same) end)
+  raises("submit: { function or string", function() pool:submit_first(nil) end)
+  raises("submit: option 'at': ", function() pool:submit_at("x", 0, same) end)
+  raises("submit_at: interval: .*got %-1", function() pool:submit_at(0, -1, same) end)
+  raises("schedule: interval: .*got nil", function() pool:schedule(nil, same) end)
+  raises("submit: unknown option 'foo'", function() group:submit { same, foo = 1 } end)
+  raises("imap: list or iterator expected", function() pool:imap(same) end)
+  raises("map: list or iterator expected", function() pool:map(same) end)
+  raises("join: number of seconds", function() pool:join(-1) end)
+  pool:shutdown()
+  for _, name in ipairs { "cancel", "clear", "join", "pause", "resume" } do
+    raises(name .. ": the pool is closed$", function() pool[name](pool) end)
+  end
+  raises("submit: the pool is closed$", function() pool:submit_later(1, same) end)
+  raises("submit: the pool is closed$", function() group:submit(same) end)
+end)
+
 t.test("cancel wants a job or its id", function()
   local pool <close> = troupe.pool { workers = 1 }
   local function raises(got, job)

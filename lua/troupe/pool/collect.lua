@@ -15,7 +15,7 @@ local function outcome(who, job) return who, job:join(0) end
 -- @return iterator: job (its id, in a pool with result_id), true, results... or job, false, error
 -- @usage for job, ok, size in pool:as_completed() do print(job, ok, size) end
 function M:as_completed(wait)
-  if wait ~= nil and wait ~= false and (type(wait) ~= "number" or wait < 0) then
+  if wait ~= nil and wait ~= false and (type(wait) ~= "number" or wait < 0 or wait ~= wait) then
     error("as_completed: nil, false or a number of seconds of at least 0 expected", 2)
   end
   local by_id = (settings[self] or {}).result_id
@@ -31,11 +31,18 @@ end
 --- Waits until nothing is pending: every job has ended, whoever submitted it, but for those delayed or scheduled.
 -- @param timeout number of seconds; nil: for ever
 -- @return true; false when the time was up first
-function M:join(timeout) return core.join(self, timeout) or false end
+function M:join(timeout)
+  if core.is_closed(self) then error("join: the pool is closed", 2) end
+  if timeout ~= nil and (type(timeout) ~= "number" or timeout < 0 or timeout ~= timeout) then
+    error("join: number of seconds of at least 0 expected", 2)
+  end
+  return core.join(self, timeout) or false
+end
 
 --- Drops pending jobs and outcomes; the pool is as new. Running jobs go on, and nobody will hear of them: their handles
 -- are detached.
 function M:clear()
+  if core.is_closed(self) then error("clear: the pool is closed", 2) end
   core.cancel(self, true)
   for job in core.flying, self do job:detach() end
   core.forget(self)

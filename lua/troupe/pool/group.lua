@@ -34,7 +34,7 @@ function Group:submit(fn, ...)
     opts[1] = fn
   end
   opts.group = self
-  return self.pool:submit(opts, ...)
+  return self.pool._submit_for(self.pool, opts, ...)
 end
 
 -- Wakes those who wait for the count.

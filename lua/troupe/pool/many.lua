@@ -81,7 +81,7 @@ end
 local function reader_of(iterable, what)
   if type(iterable) == "table" then return list_reader(iterable) end
   if type(iterable) == "function" then return iterator_reader(iterable) end
-  error(what .. ": list or iterator expected, got " .. type(iterable), 3)
+  error(what .. ": list or iterator expected, got " .. type(iterable), 4)
 end
 
 local Run = {}

@@ -30,7 +30,7 @@ local function delay_of(opts, what, level)
   if opts.every and opts.every <= 0 then error(what .. ": option 'every': more than 0 seconds expected", level + 1) end
   if opts.at == nil then return opts.delay end
   if opts.delay then error(what .. ": options 'delay' and 'at' exclude each other", level + 1) end
-  return until_time(opts.at, what, level + 1)
+  return (until_time(opts.at, what, level + 1)) -- no tail call: levels are counted
 end
 
 -- The part of checked options that the node reads, nil when there is none.
