@@ -194,7 +194,8 @@ static void tell_cancel(struct script *self)
 
 static void tell_state(struct script *self)
 {
-    static const char *const words[] = {"none", "delayed", "queued", "handed", "running", "parked", "asked", "stopping"};
+    static const char *const words[] = {"none", "delayed", "queued", "handed", "running", "parked",
+                                        "asked", "ganged", "stopping"};
     say(self, "> = %s\n", words[dispatcher_state(self->dispatcher, id_at(self, 1))]);
 }
 
