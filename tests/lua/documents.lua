@@ -161,6 +161,17 @@ t.test("the page for lws_threadpool shows api_steps.c as it is", function()
   t.eq(shown, program)
 end)
 
+t.test("the README's C is api_steps.c, too", function()
+  local program, count = text_of "examples/api_steps.c", 0
+  for _, block in ipairs(code_blocks(readme)) do
+    if block:match "^/%* " then
+      t.ok(program:find(block:gsub("\n+$", ""), 1, true), block)
+      count = count + 1
+    end
+  end
+  t.eq(count, 1)
+end)
+
 t.test("the pages name no function that is not there", function()
   local troupe, task, header = require "troupe", require "troupe.task", text_of "src/troupe.h"
   local pool <close> = troupe.pool { workers = 1 }
