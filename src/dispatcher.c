@@ -281,6 +281,17 @@ void dispatcher_close(struct dispatcher *self, bool soon, double now)
     crew_want_all(&self->crew);
 }
 
+void *dispatcher_load(const struct dispatcher *self, uint64_t id)
+{
+    const struct job *job = id_map_find(&self->live, id);
+    return job ? job->load : NULL;
+}
+
+bool dispatcher_is_closing(const struct dispatcher *self)
+{
+    return self->closing;
+}
+
 void dispatcher_tick(struct dispatcher *self, double now)
 {
     dispatcher_advance(self, now);

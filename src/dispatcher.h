@@ -153,6 +153,11 @@ void dispatcher_pause(struct dispatcher *self, bool paused, double now);
  * ACTION_DRAINED is the last action. May be called again to ask for soon. */
 void dispatcher_close(struct dispatcher *self, bool soon, double now);
 
+/* The load of a live job; NULL: there is none. */
+void *dispatcher_load(const struct dispatcher *self, uint64_t id);
+
+bool dispatcher_is_closing(const struct dispatcher *self);
+
 /* Time has passed: delayed jobs due are queued, idle workers stopped, runs that are over their time broken into. */
 void dispatcher_tick(struct dispatcher *self, double now);
 

@@ -57,7 +57,7 @@ struct job_order lua_order_of_job(lua_State *L, int index)
         .every = number_field(L, index, "every"),
         .timeout = number_field(L, index, "timeout"),
         .bits = bit_field(L, index, "first", ORDER_FIRST) | bit_field(L, index, "scheduled", ORDER_SCHEDULED) |
-                bit_field(L, index, "asks", ORDER_ASKS),
+                bit_field(L, index, "asks", ORDER_ASKS) | bit_field(L, index, "placed", ORDER_PLACED),
         .name_size = (uint32_t)name_size,
         .gang = id_field(L, index, "gang"),
         .gang_size = (int32_t)number_field(L, index, "gang_size"),
@@ -82,7 +82,7 @@ static uint32_t append_text(lua_State *L, int index, const char *field, struct m
     return buffer_append(&letter->bytes, text ? text : "", size + 1) ? 0 : (uint32_t)size + 1;
 }
 
-int lua_order_of_pool(lua_State *L, int index, bool init, struct message *letter)
+int lua_order_of_pool(lua_State *L, int index, bool init, const struct gate *gate, struct message *letter)
 {
     struct pool_order order = {
         .workers = (int32_t)number_field(L, index, "workers"),
@@ -93,6 +93,7 @@ int lua_order_of_pool(lua_State *L, int index, bool init, struct message *letter
         .concurrency = (int32_t)number_field(L, index, "concurrency"),
         .rate_jobs = (int32_t)number_field(L, index, "rate_jobs"),
         .rate_per = number_field(L, index, "rate_per"),
+        .gate = (uint64_t)(uintptr_t)gate,
     };
     size_t at = letter->bytes.size;
     if (buffer_append(&letter->bytes, &order, sizeof order))

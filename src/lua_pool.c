@@ -12,6 +12,7 @@
 #include <lauxlib.h>
 #include <string.h>
 
+#include "gate.h"
 #include "lua_batch.h"
 #include "lua_loop.h"
 #include "lua_job.h"
@@ -201,12 +202,19 @@ static bool only_discards(lua_State *L, int index, bool *discard)
     return only && lua_rawlen(L, index) == 1;
 }
 
+static int submitted_in_lua(lua_State *L, int status, lua_KContext context)
+{
+    (void)status;
+    (void)context;
+    return lua_gettop(L);
+}
+
 /* What has options goes on in lua/troupe/pool/submit.lua. */
 static int submit_in_lua(lua_State *L)
 {
     lua_getfield(L, lua_upvalueindex(UP_CLASS), "_submit_with");
     lua_insert(L, 1);
-    lua_call(L, lua_gettop(L) - 1, LUA_MULTRET);
+    lua_callk(L, lua_gettop(L) - 1, LUA_MULTRET, 0, submitted_in_lua); /* it may wait for a place */
     return lua_gettop(L);
 }
 
@@ -302,6 +310,27 @@ static int pool_submit_batch(lua_State *L)
     return 1;
 }
 
+/* The places that the settings at index 1 allow. */
+static void make_gate(lua_State *L, struct lua_pool *self)
+{
+    lua_getfield(L, 1, "queue_limit");
+    if (lua_toboolean(L, -1) && !(self->gate = gate_new(lua_tointeger(L, -1))))
+        luaL_error(L, "not enough memory");
+    lua_pop(L, 1);
+}
+
+/* The letter holds the gate for the node. */
+static int post_open(struct lua_pool *self, struct message **letter)
+{
+    struct gate *held = self->gate;
+    if (held)
+        gate_hold(held);
+    int rc = ear_post(self->ear, NULL, letter);
+    if (rc)
+        gate_release(&held);
+    return rc;
+}
+
 /* (settings [, init, args...]) -> pool. Arguments were checked in Lua. */
 static int pool_new(lua_State *L)
 {
@@ -317,14 +346,15 @@ static int pool_new(lua_State *L)
     lua_getfield(L, 1, "workers");
     self->workers = (int)lua_tointeger(L, -1);
     lua_pop(L, 1);
+    make_gate(L, self);
     struct message *m = new_letter(L, MAIL_OPEN, self);
-    int rc = lua_order_of_pool(L, 1, top >= 2, m);
+    int rc = lua_order_of_pool(L, 1, top >= 2, self->gate, m);
     if (rc == 0 && top >= 2 && value_encode(L, 2, top, "init argument", &with_function, &m->bytes)) {
         message_destroy(&m);
         return lua_error(L);
     }
     if (rc == 0)
-        rc = ear_post(ear, NULL, &m);
+        rc = post_open(self, &m);
     message_destroy(&m);
     if (rc)
         luaL_error(L, "cannot open the pool: %s", troupe_strerror(rc));
@@ -367,7 +397,9 @@ static int pool_next_ended(lua_State *L)
 /* (pool) gives up its hold on the jobs that ended, and those in flight: as it is collected. */
 static int pool_forget(lua_State *L)
 {
-    shelf_clear(L, &lua_pool_check(L)->shelf);
+    struct lua_pool *self = lua_pool_check(L);
+    shelf_clear(L, &self->shelf);
+    gate_release(&self->gate);
     return 0;
 }
 

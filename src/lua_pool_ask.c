@@ -3,6 +3,8 @@
 
 #include <lauxlib.h>
 
+#include "ear.h"
+#include "gate.h"
 #include "lua_loop.h"
 
 /* (pool, soon, timeout) -> true when it has drained, nil at the timeout */
@@ -58,10 +60,48 @@ static int pool_pause(lua_State *L)
     return lua_loop_ask(L, &question, -1);
 }
 
+/* (pool) -> true when a place for a job was taken at once */
+static int pool_enter(lua_State *L)
+{
+    struct lua_pool *self = lua_pool_check_open(L);
+    lua_pushboolean(L, self->gate && gate_enter(self->gate));
+    return 1;
+}
+
+/* (pool) -> an id for a question to the node that may be taken back */
+static int pool_new_id(lua_State *L)
+{
+    lua_pushinteger(L, (lua_Integer)ear_new_id(lua_pool_check_open(L)->ear));
+    return 1;
+}
+
+/* (pool, id, timeout) -> true when a place was taken, false when the pool closes; nil at the timeout */
+static int pool_await_place(lua_State *L)
+{
+    struct lua_pool *self = lua_pool_check_open(L);
+    struct header question = {.kind = MAIL_PLACE, .pool = self->id, .id = (uint64_t)luaL_checkinteger(L, 2), .u.number = 1};
+    return lua_loop_ask(L, &question, lua_loop_deadline(L, 3));
+}
+
+/* (pool, id) the question for a place is taken back, or the place that was given for it; id 0: a place that was taken */
+static int pool_give_place(lua_State *L)
+{
+    struct lua_pool *self = lua_pool_check(L);
+    struct message *m = message_new(MAIL_PLACE);
+    if (!m)
+        return luaL_error(L, "not enough memory");
+    message_header(m)->pool = self->id;
+    message_header(m)->id = (uint64_t)luaL_checkinteger(L, 2);
+    message_header(m)->u.number = 0;
+    ear_post(self->ear, NULL, &m);
+    return 0;
+}
+
 void lua_pool_add_questions(lua_State *L)
 {
     static const luaL_Reg functions[] = {{"shutdown", pool_shutdown}, {"stats", pool_stats}, {"cancel", pool_cancel},
-                                         {"resize", pool_resize}, {"pause", pool_pause}, {"join", pool_join}, {NULL, NULL}};
+                                         {"resize", pool_resize}, {"pause", pool_pause}, {"enter", pool_enter}, {"new_id", pool_new_id},
+                                         {"await_place", pool_await_place}, {"give_place", pool_give_place}, {"join", pool_join}, {NULL, NULL}};
     int table = lua_gettop(L) - UP_COUNT;
     for (const luaL_Reg *f = functions; f->name; f++) {
         for (int i = 1; i <= UP_COUNT; i++)

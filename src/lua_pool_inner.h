@@ -10,6 +10,7 @@
 #include "lua_shelf.h"
 
 struct ear;
+struct gate;
 
 /* Upvalues of every function of a pool. */
 enum { UP_CLASS = 1, UP_JOB, UP_BATCH, UP_PENDING, UP_KNOWN, UP_COUNT = UP_KNOWN };
@@ -19,6 +20,7 @@ struct lua_pool {
     uint32_t id;
     int workers;
     bool closed;
+    struct gate *gate; /* NULL: any number of jobs may wait */
     bool particular; /* its jobs have options of the pool's: submitting is Lua's matter */
     struct shelf shelf;
 };

@@ -38,7 +38,8 @@ enum message_kind {
     MAIL_PAUSE,  /* client -> node: `number` 1: no job begins from now on, 0: they do again; ANSWER true */
     MAIL_ASK,    /* node -> client: shall job `id`, whose run `number` failed, run again? Body: as of an outcome */
     MAIL_DECIDE, /* client -> node: `number` 1: it shall, 0: it shall not */
-    MAIL_JOIN    /* client -> node: ANSWER true once nothing is pending in pool `pool` */
+    MAIL_JOIN,   /* client -> node: ANSWER true once nothing is pending in pool `pool` */
+    MAIL_PLACE   /* client -> node: `number` 1: a place for a job, please; ANSWER true, false when it closes. 0: question `id` is taken back, or its place */
 };
 
 enum message_flag {
@@ -46,7 +47,7 @@ enum message_flag {
     FLAG_CODE = 2,    /* the function is the bytecode named `code`; the body holds only arguments */
     FLAG_BATCH = 4,   /* the body is a function, then one argument a call: many calls in one letter */
     FLAG_ORDER = 8,   /* SUBMIT: struct job_order at the end of the body */
-    FLAG_TIMED = 8,   /* RUN: the job has a timeout, BEGUN shall be told */
+    FLAG_TIMED = 8,   /* RUN: the job has a timeout or a place, BEGUN shall be told */
     FLAG_DISCARD = 16, /* nobody will ask for the outcome */
     FLAG_SOON = 32,    /* MAIL_CLOSE: cancel what is pending */
     FLAG_STRICT = 32,  /* a batch: the first call that raises fails the whole, so that it can be tried again */

@@ -102,7 +102,8 @@ static void return_to_sender(struct node *self, struct message **letter)
     bool job = h->kind == MAIL_SUBMIT, closing = h->kind == MAIL_CLOSE, discarded = h->flags & FLAG_DISCARD;
     bool from_worker = h->kind == MAIL_DONE || h->kind == MAIL_PARKED || h->kind == MAIL_BEGUN || h->kind == MAIL_REFUSE ||
                        h->kind == MAIL_DOWN || h->kind == MAIL_UP;
-    if (from_worker || discarded || h->kind == MAIL_DECIDE)
+    bool statement = h->kind == MAIL_DECIDE || (h->kind == MAIL_PLACE && h->u.number == 0);
+    if (from_worker || discarded || statement)
         return;
     h->kind = job ? MAIL_RESULT : MAIL_ANSWER;
     h->flags = job ? FLAG_ERROR : 0;

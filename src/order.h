@@ -16,6 +16,7 @@ struct pool_order {
     int32_t rate_jobs;   /* most that start in any rate_per seconds; 0: no bound */
     int32_t unused;
     double rate_per;
+    uint64_t gate;       /* address of the pool's struct gate, held for the node; 0: any number may wait */
     uint32_t name_size, path_size, cpath_size; /* closing zeros included */
     uint32_t reserved;
 };
@@ -26,7 +27,8 @@ enum job_extra { EXTRA_CLEANUP = 1, EXTRA_ON_DONE = 2 };
 enum job_order_bit {
     ORDER_FIRST = 1,
     ORDER_SCHEDULED = 2, /* the delay leads to a moment that was named */
-    ORDER_ASKS = 4       /* MAIL_ASK before each retry */
+    ORDER_ASKS = 4,      /* MAIL_ASK before each retry */
+    ORDER_PLACED = 8     /* it holds one of the places for jobs that wait */
 };
 
 /* At the end of a MAIL_SUBMIT body, with FLAG_ORDER. In front of it: the job's name, without any zero. */

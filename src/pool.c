@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "gate.h"
 #include "order.h"
 #include "pool_inner.h"
 #include "troupe.h"
@@ -41,12 +42,14 @@ static void close_pool(struct pool *self, struct message **letter, double now)
         pool_close_soon(self, close_grace, now);
     else
         dispatcher_close(self->dispatcher, false, now);
+    pool_refuse_places(self);
     keep_question(&self->drain, letter);
 }
 
 void pool_close_soon(struct pool *self, double grace, double now)
 {
     dispatcher_close(self->dispatcher, true, now);
+    pool_refuse_places(self);
     pool_halt_all(self);
     if (self->break_at == 0 || (!isinf(self->break_at) && now + grace < self->break_at))
         self->break_at = now + grace;
@@ -62,7 +65,7 @@ void pool_handle(struct pool *self, struct message **letter, double now)
         pool_job_done(self, letter, now);
         break;
     case MAIL_BEGUN:
-        dispatcher_begun(self->dispatcher, pool_worker_of(self, *letter), message_header(*letter)->id, now);
+        pool_job_begun(self, letter, now);
         break;
     case MAIL_PARKED:
         dispatcher_parked(self->dispatcher, pool_worker_of(self, *letter), message_header(*letter)->id, now);
@@ -96,6 +99,9 @@ void pool_handle(struct pool *self, struct message **letter, double now)
         break;
     case MAIL_RESIZE:
         resize(self, letter, now);
+        break;
+    case MAIL_PLACE:
+        pool_place(self, letter);
         break;
     case MAIL_DECIDE:
         pool_decide(self, letter, now);
@@ -232,6 +238,7 @@ static int read_pool_order(struct pool *self, struct pool_order *order)
     if (size < sizeof *order)
         return TROUPE_EBADMSG;
     memcpy(order, body, sizeof *order);
+    self->gate = (struct gate *)(uintptr_t)order->gate;
     size_t strings = (size_t)order->name_size + order->path_size + order->cpath_size;
     if (size - sizeof *order < strings || order->workers < 1)
         return TROUPE_EBADMSG;
@@ -298,6 +305,8 @@ void pool_destroy(struct pool **pool)
     claims_release(&self->claims);
     message_destroy_list(&self->drain);
     message_destroy_list(&self->joining);
+    message_destroy_list(&self->waiting);
+    gate_release(&self->gate);
     message_destroy(&self->failure);
     message_destroy(&self->init);
     message_destroy(&self->open);

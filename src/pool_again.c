@@ -73,6 +73,7 @@ void pool_owner_left(struct pool *self, uint64_t owner, double grace, double now
         extra->alone = true;
         decide(self, extra->ticket->id, false, now);
     }
+    pool_forget_places(self, owner);
     if (self->owner == owner)
         pool_close_soon(self, grace, now);
 }

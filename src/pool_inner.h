@@ -29,6 +29,7 @@
 #include "slab.h"
 #include "worker.h"
 
+struct gate;
 struct job_order;
 struct ticket;
 
@@ -50,6 +51,7 @@ struct ticket {
     uint16_t flags;   /* of the letter */
     uint8_t end;      /* enum job_end, once it has ended */
     bool repeatable : 1; /* may be sent again: the letter stays here */
+    bool placed : 1;  /* it holds one of the pool's places */
     bool starved : 1;  /* there was no memory to hand it out */
     bool cleanup : 1;  /* it has one: the letter stays here, too */
     bool cleaned : 1;  /* a worker has claimed that */
@@ -82,6 +84,8 @@ struct pool {
     struct message *failure; /* why the last worker did not come up */
     struct message *drain;   /* questions to answer once drained */
     struct message *joining; /* questions to answer once nothing is pending */
+    struct gate *gate;       /* NULL: any number of jobs may wait */
+    struct message *waiting; /* questions for a place, the first first */
     struct ticket *owed;
     struct ticket_extra *asking; /* jobs whose owner is asked about retries */
     double owed_at;              /* when to try again */
@@ -155,6 +159,14 @@ bool pool_clean_up(struct pool *self, struct ticket *t, enum job_end end, bool r
 
 /* All that run are asked to end. */
 void pool_halt_all(struct pool *self);
+
+void pool_job_begun(struct pool *self, struct message **letter, double now);
+
+/* Places for jobs that wait: a letter about one; the job no longer waits; the pool closes; a client is gone. */
+void pool_place(struct pool *self, struct message **letter);
+void pool_leave_place(struct pool *self, struct ticket *t);
+void pool_refuse_places(struct pool *self);
+void pool_forget_places(struct pool *self, uint64_t owner);
 
 /* Takes the order, and the name in front of it, off the letter; its bytes stay behind the end until the letter grows. */
 void pool_read_order(struct message *letter, struct job_spec *spec, struct job_order *order);

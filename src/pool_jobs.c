@@ -76,6 +76,7 @@ void pool_end_job(struct pool *self, const struct action *a, double now)
 {
     struct ticket *t = a->load;
     struct message *result = a->result;
+    pool_leave_place(self, t);
     bool ran = result;
     pool_settle_end(self, t, a);
     if (t->flags & FLAG_DISCARD) {
@@ -142,7 +143,8 @@ void pool_submit(struct pool *self, struct message **letter, double now)
     pool_read_order(*letter, &spec, &order);
     *t = (struct ticket){.letter = *letter, .owner = h->from, .id = h->id, .slot = h->slot, .flags = h->flags,
                          .repeatable = spec.retry.retries != 0 || spec.every > 0 || has_cleanup(*letter),
-                         .cleanup = has_cleanup(*letter)};
+                         .cleanup = has_cleanup(*letter),
+                         .placed = order.bits & ORDER_PLACED && self->gate};
     int rc = pool_add_extra(self, t, &order) ? dispatcher_submit(self->dispatcher, &spec, now) : TROUPE_ENOMEM;
     if (rc == 0) {
         *letter = NULL;
@@ -187,6 +189,13 @@ void pool_hand_out(struct pool *self, const struct action *a, double now)
         t->letter = m; /* refused: the worker has closed its box, and its MAIL_DOWN will say what becomes of the job */
     else if (rc)
         message_destroy(&m);
+}
+
+void pool_job_begun(struct pool *self, struct message **letter, double now)
+{
+    const struct header *h = message_header(*letter);
+    if (dispatcher_begun(self->dispatcher, pool_worker_of(self, *letter), h->id, now) == 0)
+        pool_leave_place(self, dispatcher_load(self->dispatcher, h->id));
 }
 
 void pool_job_done(struct pool *self, struct message **letter, double now)

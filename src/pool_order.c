@@ -31,7 +31,7 @@ void pool_read_order(struct message *letter, struct job_spec *spec, struct job_o
     spec->timeout = order->timeout;
     spec->gang = order->gang;
     spec->gang_size = order->gang_size;
-    if (order->timeout > 0)
+    if (order->timeout > 0 || order->bits & ORDER_PLACED)
         message_header(letter)->flags |= FLAG_TIMED;
 }
 
@@ -68,6 +68,7 @@ static void leave_asking(struct pool *self, struct ticket_extra *extra)
 
 void pool_free_ticket(struct pool *self, struct ticket *t)
 {
+    pool_leave_place(self, t);
     if (t->extra && t->extra->asks)
         leave_asking(self, t->extra);
     free(t->extra);

@@ -23,7 +23,7 @@ local pool_options = {
   workers = "integer", name = "string", init = "callable", init_args = "table", idle_timeout = "seconds",
   memory_limit = "bytes", path = "string", cpath = "string", on_done = "function", on_failed = "function",
   discard = "boolean", result_id = "boolean", max_jobs = "count", concurrency = "count",
-  rate = "table",
+  rate = "table", queue_limit = "count",
 }
 
 local rate_options = { jobs = "count", per = "seconds" }
@@ -44,6 +44,7 @@ end
 local function with_settings(pool, opts)
   local kept = {
     on_done = opts.on_done, on_failed = opts.on_failed, discard = opts.discard, result_id = opts.result_id,
+    queue_limit = opts.queue_limit,
   }
   if next(kept) then
     settings[pool] = kept
@@ -63,7 +64,8 @@ end
 --   result_id (boolean: callbacks and as_completed get a job's id in place of the job),
 --   max_jobs (a worker that ran so many is replaced by a new one when it has no job), concurrency (most jobs one worker
 --   has while others of them wait, default 1000), rate ({ jobs =, per = seconds }: no more than so many start
---   within any so many seconds; the rest wait)
+--   within any so many seconds; the rest wait), queue_limit (most jobs that wait for a worker: submit waits then, see
+--   its enqueue_timeout. Jobs with a time, a delay or an interval do not count, nor do what map and its kin send)
 -- @return the pool; closing or collecting it shuts it down soon
 local function new(opts)
   opts = options.check(opts, pool_options, "troupe.pool", 2)
@@ -74,7 +76,7 @@ local function new(opts)
   local order = {
     name = opts.name or "pool", workers = workers, idle_timeout = opts.idle_timeout, memory_limit = opts.memory_limit,
     path = opts.path or package.path, cpath = opts.cpath or package.cpath, max_jobs = opts.max_jobs,
-    concurrency = opts.concurrency,
+    concurrency = opts.concurrency, queue_limit = opts.queue_limit,
   }
   order.rate_jobs, order.rate_per = rate_of(opts.rate)
   local pool

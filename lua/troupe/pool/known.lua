@@ -4,5 +4,5 @@ return {
   priority = "integer", first = "boolean", delay = "seconds", retries = "integer", backoff = "any", discard = "boolean",
   name = "string", at = "any", every = "seconds", timeout = "seconds", group = "any", outlive = "boolean",
   on_success = "function", on_error = "function", on_complete = "function", retry_if = "function",
-  cleanup = "callable", on_done_in_worker = "callable",
+  enqueue_timeout = "seconds", on_enqueue_timeout = "function", cleanup = "callable", on_done_in_worker = "callable",
 }

@@ -4,10 +4,11 @@ local core = require "troupe.core"
 local options = require "troupe.options"
 local order_of = require "troupe.pool.order"
 local settings = require "troupe.pool.settings"
+local take_place = require "troupe.pool.place"
 local submit_options = require "troupe.pool.known"
 
-local debug, error, next, pairs, require, select, setmetatable, type, xpcall =
-  debug, error, next, pairs, require, select, setmetatable, type, xpcall
+local debug, error, next, pairs, pcall, require, select, setmetatable, type, xpcall =
+  debug, error, next, pairs, pcall, require, select, setmetatable, type, xpcall
 
 local M = {}
 
@@ -96,7 +97,9 @@ end
 --   factor before each further one, at most max; jitter, 0 to 1, is the share of each that is left to chance),
 --   retry_if (fn(error, runs), called here in a task after each failed run of which a retry is left: true for another
 --   one. Without `retries` there is no end of them. When it raises, or its vm is gone, there is no further run),
---   discard (boolean: nobody will ask for the outcome), name, timeout (seconds; a run that takes longer is ended as
+--   enqueue_timeout (seconds to wait for a place in a pool with a queue_limit, nil: for ever, 0: not at all),
+--   on_enqueue_timeout (fn(arguments...), called here when there was none), discard (boolean: nobody will ask for the
+--   outcome), name, timeout (seconds; a run that takes longer is ended as
 --   by job:kill(), and has failed with "timeout"),
 --   cleanup (fn(status): run in a worker once, when the job has ended, however it ends: "finished", "failed",
 --   "stopped" or "cancelled". It comes before the outcome where the worker knows that this is the end, else after it),
@@ -104,7 +107,7 @@ end
 --   group (one of this pool's groups), on_success (fn(job,
 --   results...)), on_error (fn(job, error)), on_complete (fn(job)): called here, in a task, when the outcome is there
 -- @param ... arguments, which must be able to cross
--- @return a job, or nothing with discard
+-- @return a job, or nothing with discard; nil, "full" when there was no place in time
 -- @usage pool:submit({ fetch, retries = 3, on_success = function(job, page) print(#page) end }, url)
 M.submit = core.submit
 
@@ -126,6 +129,18 @@ local function read_options(what)
   return fn, opts
 end
 
+-- A place that was taken for the job is given back when there is none.
+local function settled(self, order, ok, ...)
+  if ok then return ... end
+  if order.placed then core.give_place(self, 0) end
+  error((...), 0)
+end
+
+local function post(self, order, fn, ...)
+  if not order.placed then return core.submit_ordered(self, order, fn, ...) end
+  return settled(self, order, pcall(core.submit_ordered, self, order, fn, ...))
+end
+
 -- Submits with checked options; place: what the order says beyond them, nil for nothing.
 function M._submit_checked(self, fn, opts, place, ...)
   local pool, group = settings[self] or {}, opts.group
@@ -137,7 +152,13 @@ function M._submit_checked(self, fn, opts, place, ...)
   local order = order_of(opts, "submit", 3) or {}
   for key, value in pairs(place or {}) do order[key] = value end
   order.apart = told ~= nil or group ~= nil or opts.every ~= nil
-  local job = core.submit_ordered(self, order, fn, ...)
+  local limited = pool.queue_limit and not (opts.delay or opts.at or opts.every)
+  if limited and not take_place(self, opts.enqueue_timeout, 4) then
+    if opts.on_enqueue_timeout then opts.on_enqueue_timeout(...) end
+    return nil, "full"
+  end
+  order.placed = limited
+  local job = post(self, order, fn, ...)
   if not job then return end
   names[job] = opts.name
   if opts.retry_if then
