@@ -45,7 +45,7 @@ void __tsan_release(void *address);
 #define __tsan_release(address) ((void)(address))
 #endif
 
-enum { POSTS_A_PAGE = 256, PAGES = BOX_COUNT / POSTS_A_PAGE, SPIN_ROUNDS = 64, SWEEP_FROM = 32, RESERVE = 4 };
+enum { POSTS_A_PAGE = 256, PAGES = BOX_COUNT / POSTS_A_PAGE, SPIN_ROUNDS = 8, SWEEP_FROM = 32, RESERVE = 4 };
 
 /* Watching for the answer pays while it takes less than going to sleep and being woken would. */
 static const double eager_seconds = 60e-6;
@@ -387,8 +387,8 @@ static inline void breathe(void)
 #endif
 }
 
-/* True when the bell rang within about as long as a sleep and its waking cost. Whoever yields may come back late, and then
- * looks once more. */
+/* True when the bell rang within about as long as a sleep and its waking cost. Who is to ring it may want this very
+ * processor, so it is yielded soon and often; and whoever yields may come back late, and then looks once more. */
 static bool watch(struct mailbox *self, double until)
 {
     for (;;) {
