@@ -112,6 +112,9 @@ static inline void actor_push(lua_State *L, const struct actor *a, int anchors)
 /* Whose handler runs; NULL: no actor's. */
 struct drainer *actor_current(const struct actors *house);
 
+/* The address of the actor whose message the task handles; 0: it handles none. */
+uint64_t actor_of_task(struct vm_task *task);
+
 /* Calls the hook of that name with the `count` values on top, which it pops. Raises nothing. */
 void actor_hook(lua_State *L, const char *name, int count);
 

@@ -31,6 +31,12 @@ struct drainer *actor_current(const struct actors *house)
     return d && d->actor ? d : NULL;
 }
 
+uint64_t actor_of_task(struct vm_task *task)
+{
+    const struct drainer *d = vm_task_tells(task, drainer_ended) ? vm_task_owner(task) : NULL;
+    return d && d->actor ? d->actor->id : 0;
+}
+
 /* The drainer has nothing to do with its actor any more. */
 static void release(lua_State *L, struct actors *house, struct drainer *d)
 {

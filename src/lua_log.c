@@ -18,6 +18,7 @@
 #include <lualib.h>
 
 #include "log.h"
+#include "lua_actor.h"
 #include "lua_log_fields.h"
 #include "lua_log_to.h"
 #include "troupe.h"
@@ -92,15 +93,16 @@ static void put_place(lua_State *L, struct record *r, char *source, size_t size)
     }
 }
 
-/* Which job and task speaks. */
+/* Which job, actor or task speaks. */
 static void put_speaker(lua_State *L, const struct speaker *self, struct record *r)
 {
     struct vm *vm = vm_of(L);
     struct vm_tasks *tasks = vm_tasks_of(L);
-    const struct vm_task *task = tasks ? vm_task_running(tasks) : NULL;
+    struct vm_task *task = tasks ? vm_task_running(tasks) : NULL;
     r->vm = self->vm;
     r->job = vm ? vm_target(vm) : 0;
-    r->task = task && !r->job ? vm_task_id(task) : 0;
+    r->actor = task ? actor_of_task(task) : 0;
+    r->task = task && !r->job && !r->actor ? vm_task_id(task) : 0;
 }
 
 /* The text of the arguments from `first` on, on top of the stack. */

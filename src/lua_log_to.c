@@ -55,6 +55,7 @@ static void push_record(lua_State *L, const struct record *r)
     lua_setfield(L, -2, "process");
     set_id(L, "vm", r->vm);
     set_id(L, "job", r->job);
+    set_id(L, "actor", r->actor);
     set_id(L, "task", r->task);
     set_text(L, "source", &r->source);
     lua_pushlstring(L, r->message.bytes, r->message.size);

@@ -11,7 +11,7 @@
 static const char *const names[] = { "off",    "emerg", "alert", "fatal", "error", "warning",
                                      "notice", "info",  "debug", "trace" };
 
-enum { FIELDS = 8 };
+enum { FIELDS = 9 };
 
 static const char magic[] = "troupe.log";
 
@@ -39,7 +39,8 @@ int record_encode(const struct record *self, struct buffer *out)
     size_t before = out->size;
     if (pack_array(out, FIELDS) == 0 && pack_unsigned(out, (uint64_t)self->level) == 0 &&
         pack_unsigned(out, (uint64_t)self->time_us) == 0 && pack_unsigned(out, self->vm) == 0 &&
-        pack_unsigned(out, self->job) == 0 && pack_unsigned(out, self->task) == 0 &&
+        pack_unsigned(out, self->job) == 0 && pack_unsigned(out, self->actor) == 0 &&
+        pack_unsigned(out, self->task) == 0 &&
         pack_borrowed(out, &self->source) == 0 && pack_borrowed(out, &self->message) == 0 &&
         (self->fields.size ? buffer_append(out, self->fields.bytes, self->fields.size) : pack_map(out, 0)) == 0)
         return 0;
@@ -68,7 +69,8 @@ bool record_decode(struct unpack *bytes, struct record *out)
     uint64_t level, time;
     if (!unpack_array(&copy, &count) || count != FIELDS || !unpack_unsigned(&copy, &level) || level < RECORD_EMERG ||
         level > RECORD_TRACE || !unpack_unsigned(&copy, &time) || time > INT64_MAX ||
-        !unpack_unsigned(&copy, &out->vm) || !unpack_unsigned(&copy, &out->job) || !unpack_unsigned(&copy, &out->task) ||
+        !unpack_unsigned(&copy, &out->vm) || !unpack_unsigned(&copy, &out->job) || !unpack_unsigned(&copy, &out->actor) ||
+        !unpack_unsigned(&copy, &out->task) ||
         !unpack_text(&copy, &out->source) || !unpack_text(&copy, &out->message) || !decode_fields(&copy, &out->fields))
         return false;
     out->level = (int)level;

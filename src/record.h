@@ -31,7 +31,8 @@ struct record {
     struct unpack_text process; /* who speaks: a process number, from elsewhere HOST:NUMBER; empty: unknown */
     uint64_t vm;               /* number of the vm in its process; 0: none */
     uint64_t job;              /* id of the job it was running; 0: none */
-    uint64_t task;             /* id of the task or actor; 0: none */
+    uint64_t actor;            /* address of the actor whose handler it was; 0: none */
+    uint64_t task;             /* id of the task, where it was neither a job's nor an actor's; 0: none */
     struct unpack_text source; /* FILE:LINE; may be empty */
     struct unpack_text message;
     struct unpack_text fields; /* a MessagePack map, or empty */

@@ -270,12 +270,13 @@ static void print_line(struct pen *pen, struct record_printer *self, const struc
         put_id(pen, ".", r->vm);
     }
     put_id(pen, " job ", r->job);
+    put_id(pen, " actor ", r->actor);
     put_id(pen, " task ", r->task);
     if (r->source.size) {
         put_string(pen, " ");
         put_clean(pen, &r->source, false);
     }
-    if (r->process.size || r->job || r->task || r->source.size)
+    if (r->process.size || r->job || r->actor || r->task || r->source.size)
         put_string(pen, ":");
     if (r->message.size) {
         put_string(pen, " ");
@@ -302,6 +303,7 @@ static void print_json(struct pen *pen, struct record_printer *self, const struc
     put_member(pen, ",\"process\":", &r->process);
     put_id(pen, ",\"vm\":", r->vm);
     put_id(pen, ",\"job\":", r->job);
+    put_id(pen, ",\"actor\":", r->actor);
     put_id(pen, ",\"task\":", r->task);
     put_member(pen, ",\"source\":", &r->source);
     put_string(pen, ",\"message\":");

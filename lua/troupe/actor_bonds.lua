@@ -5,6 +5,7 @@
 
 local core = require "troupe.actor.core"
 local wait = require "troupe.actor_wait"
+local debug = require "troupe.log.core".debug
 
 local error, next, pairs, table, type = error, next, pairs, table, type
 local math = math
@@ -160,7 +161,10 @@ end
 -- ---- ends
 
 --- Hook: a message that cannot be delivered.
-function M.undelivered() dead_letters = dead_letters + 1 end
+function M.undelivered()
+  dead_letters = dead_letters + 1
+  debug "a message reached no live actor, or one without a handler for it"
+end
 
 --- How many messages did not reach a live actor: they were sent to a dead one, or lay unread when it died.
 -- @return integer

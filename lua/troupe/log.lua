@@ -97,7 +97,7 @@ local sockets = { push = false, pub = true }
 --- Where the records of all the program's vms go from now on. What was said before goes where it went before.
 -- @param destination string: "stderr" (the default: one line a record, coloured on a terminal); an endpoint of a sink,
 --   "tcp://HOST:PORT", "ipc://PATH" or "inproc://NAME"; else the path of a file. Or a function: it is called in this
---   vm, with a table {level, time (seconds), process, vm, job, task, source, message, fields}, when this vm says
+--   vm, with a table {level, time (seconds), process, vm, job, actor, task, source, message, fields}, when this vm says
 --   something or waits for something
 -- @param options table, optional. stderr and files: json (boolean: a JSON object a line). Files: rotate (bytes: the
 --   size at which the file becomes FILE.1), keep (so many of these; default 5). Endpoints: socket ("push", the

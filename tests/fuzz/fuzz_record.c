@@ -42,7 +42,8 @@ static void judge_record(void *context, const struct record *r)
     check(record_encode(r, &self->again) == 0);
     struct unpack bytes = { self->again.data, self->again.data + self->again.size };
     check(record_decode(&bytes, &copy) && bytes.at == bytes.end);
-    check(copy.level == r->level && copy.time_us == r->time_us && copy.job == r->job && copy.task == r->task);
+    check(copy.level == r->level && copy.time_us == r->time_us && copy.job == r->job && copy.actor == r->actor &&
+          copy.task == r->task);
     check(copy.message.size == r->message.size &&
           (r->message.size == 0 || memcmp(copy.message.bytes, r->message.bytes, r->message.size) == 0));
     check(copy.fields.size == r->fields.size);

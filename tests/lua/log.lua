@@ -117,6 +117,17 @@ t.test("a record from a job says which, and from which vm", function()
   t.eq(records[2].job, nil)
 end)
 
+t.test("a record from an actor's handler says which", function()
+  local ref
+  local records = heard(function()
+    ref = troupe.spawn { { speak = function() log.warning "from an actor" end }, isolation = "light" }
+    ref:call "speak"
+  end)
+  t.eq(records[1].message, "from an actor")
+  t.match(tostring(ref), ("%x$"):format(records[1].actor))
+  t.eq(records[1].task, nil)
+end)
+
 t.test("one value is said as it is, and a format as string.format has it", function()
   local records = heard(function()
     log.error "100%"

@@ -153,7 +153,7 @@ s = connect(zmq.PUSH)
 s.send(b"\x052014-10-03 12:34:56packed")
 s.send(b"2014-10-03 12:34:56 [NOTICE] text")
 s.send(msgpack.packb(["troupe.log", "afar:1"])
-    + msgpack.packb([4, 1400000000000001, 7, 0, 9, "x.lua:3", "ours", {"k": [1, None, 2.5], 1: b"\xff"}]))]])
+    + msgpack.packb([4, 1400000000000001, 7, 0, 0, 9, "x.lua:3", "ours", {"k": [1, None, 2.5], 1: b"\xff"}]))]])
   end)
   t.match(lines[1], '^{"time":"2014%-10%-03T%d%d:34:56Z","level":"warning","message":"packed"}$')
   t.match(lines[2], '"level":"notice","message":"text"}$')
@@ -178,7 +178,7 @@ end)
 
 t.test("whatever else arrives is a record that shows it", function()
   local head = "\x92\xaatroupe.log\xa1x"
-  local record = "\x98\4\1\0\0\0\xa0\xa1m\x80"
+  local record = "\x99\4\1\0\0\0\0\xa0\xa1m\x80"
   local frames = {
     { "", "0 bytes" },
     { "\0", "1 bytes.*\\x00" },
@@ -191,8 +191,8 @@ t.test("whatever else arrives is a record that shows it", function()
     { ("z"):rep(1000), "1000 bytes, which begin%): zzz" },
     { "\27]0;title\7", "\\x1b%]0;title\\x07" },
     { head, "a frame without records" },
-    { head .. record .. record:sub(1, -2), "broken records from an unknown sender %(9 bytes" },
-    { head .. "\x98\4\1\0\0\0\xa0\xa1m\xdf\xff\xff\xff\xff", "broken records" },
+    { head .. record .. record:sub(1, -2), "broken records from an unknown sender %(10 bytes" },
+    { head .. "\x99\4\1\0\0\0\0\xa0\xa1m\xdf\xff\xff\xff\xff", "broken records" },
     { head .. ("\x91"):rep(1000), "broken records" },
     { "\x92\xabtroupe.logs\xa1x", "unknown sender" },
     { "\xc1", "unknown sender" },
@@ -206,7 +206,7 @@ t.test("whatever else arrives is a record that shows it", function()
   end)
   local at = 1
   for _, frame in ipairs(frames) do
-    if frame[1]:find("\x98\4\1\0\0\0\xa0\xa1m\x80", 1, true) then -- what was whole of it came first
+    if frame[1]:find("\x99\4\1\0\0\0\0\xa0\xa1m\x80", 1, true) then -- what was whole of it came first
       t.match(lines[at], "^1970.* %[ERROR%] x: m$")
       at = at + 1
     end
