@@ -308,6 +308,10 @@ core.set_up(run.drain, {
   answered = future.answered, call_outside = future.call_outside,
 })
 
+--- The actor whose handler runs.
+-- @return its reference; nil outside of actors
+M.current = core.current
+
 M.monitor, M.demonitor, M.link, M.unlink = bonds.monitor, bonds.demonitor, bonds.link, bonds.unlink
 M.register, M.unregister, M.whereis, M.registered = bonds.register, bonds.unregister, bonds.whereis, bonds.registered
 M.dead_letters = bonds.dead_letters

@@ -58,13 +58,25 @@ function M.of(behaviour, name, path)
   return class
 end
 
+-- Where the scripts lie that come with the library: beside its modules, in the tree and where it is installed.
+local function crew_path(name)
+  local here = name:find "^actors/" and package.searchpath("troupe.actor", package.path)
+  if not here then return nil end
+  local tree = here:match "^(.*)lua/troupe/actor%.lua$"
+  local installed = here:match "^(.*)lua/5%.4/troupe/actor%.lua$"
+  return tree and tree .. name or installed and installed .. "troupe/" .. name
+end
+
+local function opens(path)
+  local file = path and io.open(path)
+  if file then file:close() end
+  return file and path
+end
+
 local function file_of(name)
   if not (name:find("/", 1, true) or name:find "%.lua$") then return package.searchpath(name, package.path) end
-  local file = io.open(name)
-  if file then
-    file:close()
-    return name
-  end
+  local path = opens(name) or opens(crew_path(name))
+  if path then return path end
   return nil, "cannot open " .. name
 end
 

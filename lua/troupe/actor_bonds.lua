@@ -4,6 +4,7 @@
 -- 2. A bond is made between two turns of the actor it is about: there is no gap in which an end could pass unseen.
 
 local core = require "troupe.actor.core"
+local topic = require "troupe.topic"
 local wait = require "troupe.actor_wait"
 local debug = require "troupe.log.core".debug
 
@@ -160,15 +161,39 @@ end
 
 -- ---- ends
 
+-- Under this topic, whoever wants to see them gets dead letters, as (reference, name, arguments...).
+local DEAD_LETTERS = "troupe.dead_letters"
+
 --- Hook: a message that cannot be delivered.
-function M.undelivered()
+function M.undelivered(...)
   dead_letters = dead_letters + 1
   debug "a message reached no live actor, or one without a handler for it"
+  if topic.has(DEAD_LETTERS) then topic.tell(core.try_send, DEAD_LETTERS, ...) end
 end
 
---- How many messages did not reach a live actor: they were sent to a dead one, or lay unread when it died.
+--- How many messages did not reach a live actor: they were sent to a dead one, lay unread when it died, or had no
+-- handler. Who subscribes to "troupe.dead_letters" sees them: reference, name, arguments.
 -- @return integer
 function M.dead_letters() return dead_letters end
+
+-- Those that lie unread in a dead actor's queue.
+local function bury(ref, queue, head, tail)
+  while queue and head <= tail do
+    local kind = queue[head]
+    if math.type(kind) ~= "integer" then
+      M.undelivered(ref, kind)
+      head = head + 2
+    elseif kind == 0 then
+      head = head + 4
+    elseif kind > 0 then
+      M.undelivered(ref, queue[head + 1], table.unpack(queue, head + 3, head + 2 + kind))
+      head = head + 3 + kind
+    else
+      M.undelivered(ref, queue[head + 1], table.unpack(queue, head + 4, head + 2 - kind))
+      head = head + 3 - kind
+    end
+  end
+end
 
 -- Messages that lie in a queue; orders of our own do not count.
 function M.count(queue, head, tail)
@@ -188,7 +213,8 @@ end
 
 --- Hook: an actor is dead.
 function M.ended(ref, reason, queue, head, tail)
-  dead_letters = dead_letters + M.count(queue, head, tail)
+  topic.forget(ref)
+  bury(ref, queue, head, tail)
   for name in pairs(name_of[ref] or {}) do names[name] = nil end
   name_of[ref] = nil
   local place, who, others = waiting[ref], watchers[ref], links[ref]

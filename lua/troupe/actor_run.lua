@@ -19,7 +19,7 @@ local M = {}
 -- A message that has no handler: what `otherwise` makes of it. Nobody needs to hear of an end.
 local function unhandled(class, self, name, ...)
   if class.otherwise then return class.otherwise(self, name, ...) end
-  if name ~= "down" and name ~= "exit" then bonds.undelivered() end
+  if name ~= "down" and name ~= "exit" then bonds.undelivered(self.ref, name, ...) end
 end
 
 local function handle_call(drainer, queue, place, kind, self, handlers)
