@@ -40,6 +40,15 @@ test("submit gives up when its time is up, and tells", function()
   eq(pool:submit({ type, enqueue_timeout = 0 }, 1):await(), "number")
 end)
 
+test("a group and the shorthands hear of a full queue as submit does", function()
+  local pool <close> = troupe.pool{ workers = 1, queue_limit = 1 }
+  local group <close> = pool:group()
+  pool:pause()
+  pool:submit(type, 1)
+  deep({ group:submit({ type, enqueue_timeout = 0 }, 1) }, { nil, "full" })
+  eq(group:counts().total, 0)
+end)
+
 test("submit waits for a place, in a task and outside", function()
   local pool <close> = troupe.pool{ workers = 1, queue_limit = 1 }
   local done = 0
