@@ -111,6 +111,8 @@ void crew_up(struct crew *self, struct worker *worker, double now)
     worker->state = WORKER_UP;
     worker->since = now;
     worker->left = self->max_jobs;
+    worker->busy = 0;
+    worker->executed = 0;
     self->starting--;
     crew_settle(self, worker, now);
 }
@@ -158,7 +160,7 @@ void crew_hand(struct crew *self, struct worker *worker, struct job *job, double
     job->worker = (uint32_t)worker->number;
     job_list_insert(&worker->jobs, worker->jobs.tail, job);
     if (worker->held++ == 0)
-        worker->since = now;
+        worker->since = worker->busy_since = now;
     if (self->max_jobs)
         worker->left--;
     crew_settle(self, worker, now);
@@ -167,8 +169,10 @@ void crew_hand(struct crew *self, struct worker *worker, struct job *job, double
 void crew_take(struct crew *self, struct worker *worker, struct job *job, double now)
 {
     job_list_remove(&worker->jobs, job);
-    if (--worker->held == 0)
+    if (--worker->held == 0) {
+        worker->busy += now - worker->busy_since;
         worker->since = now;
+    }
     crew_settle(self, worker, now);
 }
 

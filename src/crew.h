@@ -38,6 +38,9 @@ struct worker {
     struct worker *later;
     struct worker *sooner;
     double waited_since; /* when it was given a second job, or last reported one done or waiting */
+    double busy_since;   /* while it has jobs in its hand */
+    double busy;         /* seconds before that, since it is up */
+    uint64_t executed;   /* jobs it has reported done */
 };
 
 struct worker_list {

@@ -287,6 +287,11 @@ void *dispatcher_load(const struct dispatcher *self, uint64_t id)
     return job ? job->load : NULL;
 }
 
+int dispatcher_limit(const struct dispatcher *self)
+{
+    return self->crew.limit;
+}
+
 bool dispatcher_is_closing(const struct dispatcher *self)
 {
     return self->closing;

@@ -64,6 +64,16 @@ struct dispatcher_counts {
     uint64_t finished, failed, cancelled, lost, stopped, retried;
 };
 
+/* One worker, as statistics show it. */
+struct dispatcher_worker {
+    const char *state; /* starting, idle, busy, stopping */
+    int waiting;       /* jobs that it has begun and that wait */
+    uint64_t executed; /* jobs it has done */
+    double busy;       /* seconds it had jobs in its hand, not counting those that wait */
+    double since;      /* seconds since it became idle or busy, or last reported a job done or waiting */
+    void *current;     /* the load of the job it runs, or is about to; NULL: none */
+};
+
 int dispatcher_new(struct dispatcher **out, const struct dispatcher_options *options);
 
 /* Frees everything but loads and results; NULL is fine. */
@@ -156,6 +166,9 @@ void dispatcher_close(struct dispatcher *self, bool soon, double now);
 /* The load of a live job; NULL: there is none. */
 void *dispatcher_load(const struct dispatcher *self, uint64_t id);
 
+/* Most workers wanted. */
+int dispatcher_limit(const struct dispatcher *self);
+
 bool dispatcher_is_closing(const struct dispatcher *self);
 
 /* Time has passed: delayed jobs due are queued, idle workers stopped, runs that are over their time broken into. */
@@ -174,6 +187,9 @@ int dispatcher_worker_of(const struct dispatcher *self, uint64_t id);
 
 /* True when nothing is pending: every job has ended, or is delayed or scheduled and has not failed yet. */
 bool dispatcher_is_quiet(const struct dispatcher *self);
+
+/* False: no such worker. */
+bool dispatcher_look(const struct dispatcher *self, int worker, struct dispatcher_worker *out);
 
 void dispatcher_count(const struct dispatcher *self, struct dispatcher_counts *out);
 

@@ -96,6 +96,7 @@ int dispatcher_done(struct dispatcher *self, int worker, uint64_t id, enum job_r
             return TROUPE_EINVAL;
         leave_parked(self, found, job); /* how long it waited says nothing about the next */
     }
+    found->executed++;
     job_count_attempt(job);
     enum job_end end = dispatcher_judge(job, how);
     bool good = end == JOB_FINISHED || end == JOB_STOPPED;
@@ -226,6 +227,23 @@ int dispatcher_worker_down(struct dispatcher *self, int worker, bool failed, dou
             dispatcher_end_queued(self, JOB_FAILED);
     }
     return 0;
+}
+
+bool dispatcher_look(const struct dispatcher *self, int worker, struct dispatcher_worker *out)
+{
+    const struct worker *found = crew_find(&self->crew, worker);
+    if (!found)
+        return false;
+    *out = (struct dispatcher_worker){
+        .state = found->state == WORKER_STARTING ? "starting" : found->state == WORKER_STOPPING ? "stopping"
+                 : found->held ? "busy" : "idle",
+        .waiting = found->waiting,
+        .executed = found->executed,
+        .busy = found->busy + (found->held ? self->now - found->busy_since : 0),
+        .since = self->now - found->since,
+        .current = found->jobs.head ? found->jobs.head->load : NULL,
+    };
+    return true;
 }
 
 int dispatcher_resize(struct dispatcher *self, int workers, double now)

@@ -362,6 +362,26 @@ static int pool_new(lua_State *L)
     return 1;
 }
 
+/* (id, workers, gate) -> a handle on a pool that was found */
+static int pool_handle(lua_State *L)
+{
+    struct ear *ear = loop_ear(lua_loop_with_node(L));
+    struct lua_pool *self = lua_newuserdatauv(L, sizeof *self, 1);
+    *self = (struct lua_pool){.ear = ear, .id = (uint32_t)luaL_checkinteger(L, 1), .guest = true,
+                              .workers = (int)luaL_checkinteger(L, 2),
+                              .gate = (struct gate *)(uintptr_t)luaL_checkinteger(L, 3)};
+    shelf_init(&self->shelf, ear);
+    lua_pushvalue(L, lua_upvalueindex(UP_CLASS));
+    lua_setmetatable(L, -2);
+    return 1;
+}
+
+static int pool_is_guest(lua_State *L)
+{
+    lua_pushboolean(L, lua_pool_check(L)->guest);
+    return 1;
+}
+
 /* (pool) from now on, all its submits go through Lua */
 static int pool_be_particular(lua_State *L)
 {
@@ -416,7 +436,7 @@ static int pool_close(lua_State *L)
     if (self->closed)
         return 0;
     self->closed = true;
-    struct message *m = message_new(MAIL_CLOSE);
+    struct message *m = self->guest ? NULL : message_new(MAIL_CLOSE);
     if (!m)
         return 0; /* it is closed with its vm */
     message_header(m)->pool = self->id;
@@ -457,7 +477,7 @@ static void push_known(lua_State *L)
 int lua_pool_open(lua_State *L)
 {
     static const luaL_Reg functions[] = {
-        {"new", pool_new}, {"submit", pool_submit}, {"submit_ordered", pool_submit_ordered}, {"submit_batch", pool_submit_batch},
+        {"new", pool_new}, {"handle", pool_handle}, {"is_guest", pool_is_guest}, {"submit", pool_submit}, {"submit_ordered", pool_submit_ordered}, {"submit_batch", pool_submit_batch},
         {"close", pool_close}, {"be_particular", pool_be_particular}, {"next_ended", pool_next_ended}, {"forget", pool_forget}, {"flying", pool_flying},
         {"turn_batches", lua_batch_turn}, {"wake_batches", lua_batch_wake}, {"on_outcome", lua_outcome_set}, {"on_question", lua_question_set},
         {"workers", pool_workers}, {"table", sized_table}, {"is_closed", pool_is_closed}, {NULL, NULL}};

@@ -97,10 +97,40 @@ static int pool_give_place(lua_State *L)
     return 0;
 }
 
+/* () -> an array of arrays: id, name of each pool of the program; nil when there was no memory for it */
+static int pool_list_all(lua_State *L)
+{
+    const struct header question = {.kind = MAIL_POOLS};
+    return lua_loop_ask(L, &question, -1);
+}
+
+/* (id) -> workers, gate in an array; nil when there is no such pool */
+static int pool_find(lua_State *L)
+{
+    const struct header question = {.kind = MAIL_FIND, .pool = (uint32_t)luaL_checkinteger(L, 1)};
+    return lua_loop_ask(L, &question, -1);
+}
+
+/* (id) -> its statistics, nil when there is no such pool any more */
+static int pool_stats_of(lua_State *L)
+{
+    const struct header question = {.kind = MAIL_STATS, .pool = (uint32_t)luaL_checkinteger(L, 1)};
+    return lua_loop_ask(L, &question, -1);
+}
+
+/* (id, soon) -> true when it has drained */
+static int pool_shut(lua_State *L)
+{
+    const struct header question = {.kind = MAIL_CLOSE, .pool = (uint32_t)luaL_checkinteger(L, 1),
+                                    .flags = lua_toboolean(L, 2) ? FLAG_SOON : 0};
+    return lua_loop_ask(L, &question, -1);
+}
+
 void lua_pool_add_questions(lua_State *L)
 {
     static const luaL_Reg functions[] = {{"shutdown", pool_shutdown}, {"stats", pool_stats}, {"cancel", pool_cancel},
-                                         {"resize", pool_resize}, {"pause", pool_pause}, {"enter", pool_enter}, {"new_id", pool_new_id},
+                                         {"resize", pool_resize}, {"pause", pool_pause}, {"enter", pool_enter}, {"pools", pool_list_all},
+                                         {"find", pool_find}, {"stats_of", pool_stats_of}, {"shut", pool_shut}, {"new_id", pool_new_id},
                                          {"await_place", pool_await_place}, {"give_place", pool_give_place}, {"join", pool_join}, {NULL, NULL}};
     int table = lua_gettop(L) - UP_COUNT;
     for (const luaL_Reg *f = functions; f->name; f++) {

@@ -20,6 +20,7 @@ struct lua_pool {
     uint32_t id;
     int workers;
     bool closed;
+    bool guest; /* found by its name: closing the handle does not close the pool */
     struct gate *gate; /* NULL: any number of jobs may wait */
     bool particular; /* its jobs have options of the pool's: submitting is Lua's matter */
     struct shelf shelf;

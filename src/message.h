@@ -39,7 +39,9 @@ enum message_kind {
     MAIL_ASK,    /* node -> client: shall job `id`, whose run `number` failed, run again? Body: as of an outcome */
     MAIL_DECIDE, /* client -> node: `number` 1: it shall, 0: it shall not */
     MAIL_JOIN,   /* client -> node: ANSWER true once nothing is pending in pool `pool` */
-    MAIL_PLACE   /* client -> node: `number` 1: a place for a job, please; ANSWER true, false when it closes. 0: question `id` is taken back, or its place */
+    MAIL_PLACE,  /* client -> node: `number` 1: a place for a job, please; ANSWER true, false when it closes. 0: question `id` is taken back, or its place */
+    MAIL_POOLS,  /* client -> node: ANSWER the pools of the program, an array of arrays: id, name */
+    MAIL_FIND    /* client -> node: ANSWER what a handle on pool `pool` needs: workers, gate; nil when there is no such pool */
 };
 
 enum message_flag {

@@ -118,6 +118,26 @@ static void return_to_sender(struct node *self, struct message **letter)
     mailbox_deliver(self->mailbox, letter);
 }
 
+/* The pools of the program, in the order in which they were opened. */
+static void answer_pools(struct node *self, struct message **letter)
+{
+    struct header *h = message_header(*letter);
+    struct buffer *out = &(*letter)->bytes;
+    unsigned count = self->pool_count < 0xffff ? (unsigned)self->pool_count : 0xffff;
+    const unsigned char head[] = {0xdc, (unsigned char)(count >> 8), (unsigned char)count};
+    h->kind = MAIL_ANSWER;
+    h->to = h->from;
+    message_clear_body(*letter);
+    int rc = buffer_append(out, head, sizeof head);
+    for (unsigned i = 0; i < count && rc == 0; i++)
+        rc = pool_list(self->pools[i], out);
+    if (rc) {
+        message_clear_body(*letter);
+        buffer_append(&(*letter)->bytes, "\xc0", 1);
+    }
+    mailbox_deliver(self->mailbox, letter);
+}
+
 static void handle(struct node *self, struct message *letter, double now)
 {
     struct header *h = message_header(letter);
@@ -128,6 +148,9 @@ static void handle(struct node *self, struct message *letter, double now)
         break;
     case MAIL_CODE:
         codes_learn(self->codes, &letter);
+        break;
+    case MAIL_POOLS:
+        answer_pools(self, &letter);
         break;
     case MAIL_LEAVE:
         owner_left(self, h->from, now);

@@ -92,13 +92,16 @@ void pool_handle(struct pool *self, struct message **letter, double now)
         pool_answer_status(self, letter);
         break;
     case MAIL_STATS:
-        pool_answer_stats(self, letter);
+        pool_answer_stats(self, letter, now);
         break;
     case MAIL_JOIN:
         keep_question(&self->joining, letter);
         break;
     case MAIL_RESIZE:
         resize(self, letter, now);
+        break;
+    case MAIL_FIND:
+        pool_answer_find(self, letter);
         break;
     case MAIL_PLACE:
         pool_place(self, letter);

@@ -28,6 +28,9 @@ void pool_destroy(struct pool **self);
 uint32_t pool_id(const struct pool *self);
 uint64_t pool_owner(const struct pool *self);
 
+/* Appends its id and name, an array. 0 or TROUPE_ENOMEM. */
+int pool_list(const struct pool *self, struct buffer *out);
+
 /* A letter that names this pool; it may be taken. */
 void pool_handle(struct pool *self, struct message **letter, double now);
 

@@ -8,7 +8,7 @@ void pool_post(struct pool *self, struct message **letter)
     mailbox_deliver(self->house.mailbox, letter);
 }
 
-static void answer(struct pool *self, struct message **letter)
+void pool_answer(struct pool *self, struct message **letter)
 {
     struct header *h = message_header(*letter);
     h->kind = MAIL_ANSWER;
@@ -20,14 +20,14 @@ void pool_answer_boolean(struct pool *self, struct message **letter, bool v)
 {
     message_clear_body(*letter);
     pack_boolean(&(*letter)->bytes, v);
-    answer(self, letter);
+    pool_answer(self, letter);
 }
 
 void pool_answer_nil(struct pool *self, struct message **letter)
 {
     message_clear_body(*letter);
     pack_nil(&(*letter)->bytes);
-    answer(self, letter);
+    pool_answer(self, letter);
 }
 
 void pool_write_error(struct message *letter, const char *text)
@@ -50,31 +50,6 @@ void pool_answer_status(struct pool *self, struct message **letter)
         s = JOB_HANDED;
     message_clear_body(*letter);
     pack_string(&(*letter)->bytes, words[s]);
-    answer(self, letter);
-}
-
-void pool_answer_stats(struct pool *self, struct message **letter)
-{
-    struct dispatcher_counts n;
-    struct buffer *out = &(*letter)->bytes;
-    dispatcher_count(self->dispatcher, &n);
-    const struct {
-        const char *name;
-        uint64_t count;
-    } rows[] = {{"alive", n.workers}, {"busy", n.workers - n.idle}, {"pending", n.pending}, {"delayed", n.delayed + n.asked}, {"scheduled", n.scheduled},
-                {"handed", n.handed}, {"done", n.finished}, {"failed", n.failed}, {"cancelled", n.cancelled},
-                {"lost", n.lost}, {"retried", n.retried}, {"stopped", n.stopped}};
-    message_clear_body(*letter);
-    int count = (int)(sizeof rows / sizeof *rows), rc = pack_map(out, count);
-    for (int i = 0; i < count && rc == 0; i++) {
-        rc = pack_string(out, rows[i].name);
-        if (rc == 0)
-            rc = pack_unsigned(out, rows[i].count);
-    }
-    if (rc) {
-        message_clear_body(*letter);
-        pack_nil(out);
-    }
-    answer(self, letter);
+    pool_answer(self, letter);
 }
 

@@ -25,6 +25,7 @@
 #include "claims.h"
 #include "codes.h"
 #include "dispatcher.h"
+#include "histogram.h"
 #include "pool.h"
 #include "slab.h"
 #include "worker.h"
@@ -84,6 +85,8 @@ struct pool {
     struct message *failure; /* why the last worker did not come up */
     struct message *drain;   /* questions to answer once drained */
     struct message *joining; /* questions to answer once nothing is pending */
+    struct histogram waits;  /* from when a job was queued until it was handed out the first time */
+    struct histogram runs;   /* what workers measured */
     struct gate *gate;       /* NULL: any number of jobs may wait */
     struct message *waiting; /* questions for a place, the first first */
     struct ticket *owed;
@@ -97,9 +100,11 @@ struct pool {
 void pool_post(struct pool *self, struct message **letter);
 
 /* Turns a question into its answer and posts it. */
+void pool_answer(struct pool *self, struct message **letter);
 void pool_answer_boolean(struct pool *self, struct message **letter, bool v);
 void pool_answer_status(struct pool *self, struct message **letter);
-void pool_answer_stats(struct pool *self, struct message **letter);
+void pool_answer_stats(struct pool *self, struct message **letter, double now);
+void pool_answer_find(struct pool *self, struct message **letter);
 
 /* The letter's body becomes an error of at most 255 bytes. */
 void pool_write_error(struct message *letter, const char *text);

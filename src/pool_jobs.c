@@ -145,6 +145,7 @@ void pool_submit(struct pool *self, struct message **letter, double now)
                          .repeatable = spec.retry.retries != 0 || spec.every > 0 || has_cleanup(*letter),
                          .cleanup = has_cleanup(*letter),
                          .placed = order.bits & ORDER_PLACED && self->gate};
+    h->u.seconds = now + spec.delay; /* when it is queued, for the statistics */
     int rc = pool_add_extra(self, t, &order) ? dispatcher_submit(self->dispatcher, &spec, now) : TROUPE_ENOMEM;
     if (rc == 0) {
         *letter = NULL;
@@ -173,6 +174,10 @@ void pool_hand_out(struct pool *self, const struct action *a, double now)
         return;
     }
     struct header *h = message_header(m);
+    if (h->kind == MAIL_SUBMIT) /* else it was handed out before */
+        histogram_record(&self->waits, now - h->u.seconds);
+    if (t->repeatable)
+        message_header(t->letter)->kind = MAIL_RUN;
     h->kind = MAIL_RUN;
     h->to = address_make(0, worker_box(hand->worker), 0);
     h->worker = pool_tag(self, a->worker);
@@ -207,6 +212,7 @@ void pool_job_done(struct pool *self, struct message **letter, double now)
     int rc = dispatcher_done(self->dispatcher, pool_worker_of(self, *letter), h->id, how, ran, *letter, &dropped, now);
     if (rc)
         return; /* a worker that was given up speaks again */
+    histogram_record(&self->runs, ran);
     *letter = NULL;
     struct message *m = dropped;
     message_destroy(&m);

@@ -46,6 +46,7 @@ struct worker {
     pthread_mutex_t lock;
     struct vm *vm; /* under lock, when not the worker's own thread */
     bool up;       /* under lock: its init has ended */
+    _Atomic size_t memory; /* bytes the vm's values took when it last reported */
 };
 
 static void let_go(struct worker *self)
@@ -90,6 +91,8 @@ static void post_outcome(void *owner, struct message **letter)
     struct worker *self = owner;
     struct header *h = message_header(*letter);
     h->u.seconds = clock_now() - h->u.seconds;
+    if (self->vm)
+        atomic_store_explicit(&self->memory, vm_memory(self->vm), memory_order_relaxed);
     post_to_node(self, letter, MAIL_DONE);
 }
 
@@ -256,6 +259,7 @@ static void worker_main(void *arg)
         pthread_mutex_lock(&self->lock);
         self->up = true;
         pthread_mutex_unlock(&self->lock);
+        atomic_store_explicit(&self->memory, vm_memory(vm), memory_order_relaxed);
         tell(self, MAIL_UP, NULL);
         serve(self);
     }
@@ -313,6 +317,11 @@ fail:
     atomic_store(&self->holders, 1);
     let_go(self);
     return rc;
+}
+
+size_t worker_memory(const struct worker *self)
+{
+    return atomic_load_explicit(&self->memory, memory_order_relaxed);
 }
 
 uint16_t worker_box(const struct worker *self)

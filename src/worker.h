@@ -39,6 +39,9 @@ struct worker_options {
  * to the node. 0 or a status. */
 int worker_start(struct worker **out, const struct worker_options *options, struct mailbox *node);
 
+/* Bytes that its vm's values took when it last reported a job done. */
+size_t worker_memory(const struct worker *self);
+
 uint16_t worker_box(const struct worker *self);
 
 /* Breaks into the job, if that is what the worker runs (0: into whatever it runs), until it has ended. Of several such

@@ -41,6 +41,7 @@ cat >"$work/floors" <<'EOT'
 0 crew
 0 gate
 0 heap
+0 histogram
 0 id_map
 0 job
 0 latch

@@ -128,16 +128,15 @@ end
 
 Pool.resize = core.resize
 
---- Counts: alive, busy, pending, delayed, scheduled (with a time or an interval), handed (with a worker), done, failed,
--- stopped, cancelled, lost, retried.
-Pool.stats = core.stats
+for name, method in pairs(require "troupe.pool.stats".methods) do Pool[name] = method end
 
 Pool.__index = Pool
 Pool.__name = "troupe.pool"
 
 --- Closes the pool: shutdown{ soon = true }. Closing twice is fine.
 function Pool.close(self)
-  if not core.is_closed(self) then core.shutdown(self, true) end
+  if core.is_guest(self) then core.close(self)
+  elseif not core.is_closed(self) then core.shutdown(self, true) end
 end
 
 Pool.__close = Pool.close
