@@ -21,26 +21,26 @@ struct worker {
     struct job_list jobs; /* its hand, in the order handed */
     int held;             /* jobs in its hand */
     int waiting;          /* parked jobs */
-    int left;             /* jobs it may still be handed; with max_jobs only */
-    bool retired;         /* stopping, and its place is another's already */
-    struct job_list parked; /* jobs it has begun that wait for something, and take no room in its hand; it is not
-                               stopped for idleness before they have ended */
-    int number;
     enum worker_state state;
     enum worker_recall recall;
     struct worker_list *list; /* it is in; NULL: none */
     struct worker *next;
     struct worker *prev;
-    double since; /* when it became idle or busy, or last reported a job done or waiting */
-    /* Among the promised: workers that may get more and have more than one job, the one waited for
-     * longest first. */
+    double since;      /* when it became idle or busy, or last reported a job done or waiting */
+    double busy_since; /* while it has jobs in its hand */
+    double busy;       /* seconds before that, since it is up */
+    uint64_t executed; /* jobs it has reported done */
+    /* Among the promised: workers that have more than one job in their hand and no recall, the one waited for longest
+     * first. */
     bool promised;
+    bool retired; /* stopping, and its place is another's already */
+    int left;     /* jobs it may still be handed; with max_jobs only */
     struct worker *later;
     struct worker *sooner;
     double waited_since; /* when it was given a second job, or last reported one done or waiting */
-    double busy_since;   /* while it has jobs in its hand */
-    double busy;         /* seconds before that, since it is up */
-    uint64_t executed;   /* jobs it has reported done */
+    int number;
+    struct job_list parked; /* jobs it has begun that wait for something, and take no room in its hand; it is not
+                               stopped for idleness before they have ended */
 };
 
 struct worker_list {

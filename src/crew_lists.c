@@ -20,9 +20,10 @@ static const double PATIENCE = 2e-3; /* of this a busy machine's scheduler may t
 
 static void mark_filled(struct crew *self, const struct worker_list *list)
 {
-    if (list == &self->vacant || list == &self->wanted || list == &self->laden || list == &self->spent)
-        return;
-    ptrdiff_t n = list - self->hands;
+    uintptr_t at = (uintptr_t)list - (uintptr_t)self->hands;
+    if (at > (uintptr_t)self->max_credit * sizeof *list)
+        return; /* another list */
+    size_t n = at / sizeof *list;
     if (list->head)
         self->filled[n / 64] |= UINT64_C(1) << n % 64;
     else

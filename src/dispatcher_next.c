@@ -29,7 +29,10 @@ static bool next_end(struct dispatcher *self, struct action *out)
         .result = job->result,
     };
     job_list_remove(&self->ended, job);
-    dispatcher_free(self, job);
+    if (job->rare)
+        dispatcher_free(self, job);
+    else
+        slab_put(&self->jobs, job);
     return true;
 }
 
@@ -64,7 +67,7 @@ void dispatcher_tell_run(const struct job *job, struct action *out)
         .kind = ACTION_RUN,
         .worker = (int)job->worker,
         .attempt = job_attempts(job) + 1,
-        .last = job_last(job),
+        .last = job->rare ? job_last(job) : RUN_LAST,
         .id = job->id,
         .load = job->load,
     };
@@ -92,7 +95,7 @@ static bool next_run(struct dispatcher *self, struct action *out)
 {
     if (self->paused || self->queue.count == 0)
         return false;
-    struct job *gang = dispatcher_next_gang(self);
+    struct job *gang = self->gangs ? dispatcher_next_gang(self) : NULL;
     if (gang)
         return dispatcher_run_gang(self, gang, out);
     if (rate_free_at(&self->rate, 1) > self->now)
@@ -155,8 +158,11 @@ bool dispatcher_next(struct dispatcher *self, struct action *out)
 {
     if (self->gangs || self->crew.floor)
         keep_for_gang(self);
-    return dispatcher_next_launched(self, out) || dispatcher_next_report(self, out) || dispatcher_next_ask(self, out) || next_end(self, out) ||
-           dispatcher_next_limit(self, out) ||
+    /* What most pools never have is not asked about elsewhere. */
+    return (self->launched && dispatcher_next_launched(self, out)) ||
+           (self->reports && dispatcher_next_report(self, out)) ||
+           (self->asking.head && dispatcher_next_ask(self, out)) || next_end(self, out) ||
+           (self->limits.count && dispatcher_next_limit(self, out)) ||
            next_excess(self, out) || next_spent(self, out) || next_run(self, out) || next_recall(self, out) ||
            next_stop(self, out) || next_drained(self, out);
 }

@@ -11,7 +11,8 @@
 static void leave_hand(struct dispatcher *self, struct worker *worker, struct job *job)
 {
     crew_take(&self->crew, worker, job, self->now);
-    dispatcher_drop_limit(self, job);
+    if (job->rare)
+        dispatcher_drop_limit(self, job);
     self->handed--;
 }
 
@@ -98,6 +99,10 @@ int dispatcher_done(struct dispatcher *self, int worker, uint64_t id, enum job_r
     }
     found->executed++;
     job_count_attempt(job);
+    if (!job->rare && !job->stopping && how == RUN_FINE) {
+        dispatcher_end(self, job, JOB_FINISHED, result);
+        return 0;
+    }
     enum job_end end = dispatcher_judge(job, how);
     bool good = end == JOB_FINISHED || end == JOB_STOPPED;
     if (good || !dispatcher_try_again(self, job, end, result, dropped))
