@@ -17,6 +17,7 @@
 #include <lauxlib.h>
 
 #include "log.h"
+#include "lua_fields.h"
 #include "lua_log_fields.h"
 #include "troupe.h"
 
@@ -217,28 +218,6 @@ static int to_function(lua_State *L)
     return 1;
 }
 
-static const char *text_field(lua_State *L, const char *name)
-{
-    lua_getfield(L, 1, name); /* stays on the stack */
-    return lua_tostring(L, -1);
-}
-
-static lua_Integer number_field(lua_State *L, const char *name)
-{
-    lua_getfield(L, 1, name);
-    lua_Integer n = lua_tointeger(L, -1);
-    lua_pop(L, 1);
-    return n;
-}
-
-static bool flag_field(lua_State *L, const char *name)
-{
-    lua_getfield(L, 1, name);
-    bool flag = lua_toboolean(L, -1);
-    lua_pop(L, 1);
-    return flag;
-}
-
 static int to(lua_State *L)
 {
     static const char *const kinds[] = { "stderr", "file", "endpoint", NULL };
@@ -247,17 +226,17 @@ static int to(lua_State *L)
     luaL_checktype(L, 1, LUA_TTABLE);
     lua_getfield(L, 1, "kind");
     d.kind = (enum log_kind)luaL_checkoption(L, -1, NULL, kinds);
-    d.place = text_field(L, "place");
+    d.place = lua_fields_text(L, 1, "place");
     luaL_argcheck(L, d.place || d.kind == LOG_STDERR, 1, "a place is missing");
-    d.json = flag_field(L, "json");
-    d.rotate_bytes = (uint64_t)number_field(L, "rotate");
-    d.keep = (int)number_field(L, "keep");
-    d.publish = flag_field(L, "publish");
-    d.bind = flag_field(L, "bind");
-    d.public_key = text_field(L, "public_key");
-    d.secret_key = text_field(L, "secret_key");
-    d.server_key = text_field(L, "server_key");
-    d.queue_bytes = (size_t)number_field(L, "queue");
+    d.json = lua_fields_flag(L, 1, "json");
+    d.rotate_bytes = (uint64_t)lua_fields_integer(L, 1, "rotate", 0);
+    d.keep = (int)lua_fields_integer(L, 1, "keep", 0);
+    d.publish = lua_fields_flag(L, 1, "publish");
+    d.bind = lua_fields_flag(L, 1, "bind");
+    d.public_key = lua_fields_text(L, 1, "public_key");
+    d.secret_key = lua_fields_text(L, 1, "secret_key");
+    d.server_key = lua_fields_text(L, 1, "server_key");
+    d.queue_bytes = (size_t)lua_fields_integer(L, 1, "queue", 0);
     lua_log_drain(L); /* what was said before goes where it went before */
     return finish(L, log_to(&d, why, sizeof why), why);
 }

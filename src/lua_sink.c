@@ -17,6 +17,7 @@
 
 #include <lauxlib.h>
 
+#include "lua_fields.h"
 #include "record.h"
 #include "sink.h"
 #include "troupe.h"
@@ -28,28 +29,6 @@ struct handle {
     struct sink_counts counts;
     int ended; /* an eventfd; negative: none */
 };
-
-static const char *text_field(lua_State *L, int table, const char *name)
-{
-    lua_getfield(L, table, name); /* stays on the stack */
-    return lua_tostring(L, -1);
-}
-
-static lua_Integer number_field(lua_State *L, int table, const char *name, lua_Integer otherwise)
-{
-    lua_getfield(L, table, name);
-    lua_Integer n = lua_isnil(L, -1) ? otherwise : lua_tointeger(L, -1);
-    lua_pop(L, 1);
-    return n;
-}
-
-static bool flag_field(lua_State *L, int table, const char *name)
-{
-    lua_getfield(L, table, name);
-    bool flag = lua_toboolean(L, -1);
-    lua_pop(L, 1);
-    return flag;
-}
 
 static struct handle *check(lua_State *L)
 {
@@ -79,13 +58,13 @@ static int listen_to(lua_State *L, struct sink *sink, char *why, size_t why_size
     luaL_checktype(L, table, LUA_TTABLE);
     lua_getfield(L, table, "kind");
     struct wire_options o = { .kind = values[luaL_checkoption(L, -1, NULL, kinds)] };
-    o.bind = flag_field(L, table, "bind");
-    o.endpoint = text_field(L, table, "endpoint");
+    o.bind = lua_fields_flag(L, table, "bind");
+    o.endpoint = lua_fields_text(L, table, "endpoint");
     luaL_argcheck(L, o.endpoint, 1, "an endpoint is missing");
-    o.mark = (int)number_field(L, table, "mark", 1000);
-    o.public_key = text_field(L, table, "public_key");
-    o.secret_key = text_field(L, table, "secret_key");
-    o.server_key = text_field(L, table, "server_key");
+    o.mark = (int)lua_fields_integer(L, table, "mark", 1000);
+    o.public_key = lua_fields_text(L, table, "public_key");
+    o.secret_key = lua_fields_text(L, table, "secret_key");
+    o.server_key = lua_fields_text(L, table, "server_key");
     lua_getfield(L, table, "context");
     o.context = lua_touserdata(L, -1);
     int rc = sink_listen(sink, &o, why, why_size);
@@ -95,16 +74,16 @@ static int listen_to(lua_State *L, struct sink *sink, char *why, size_t why_size
 
 static void read_options(lua_State *L, struct sink_options *o)
 {
-    const char *file = text_field(L, 1, "file"), *directory = text_field(L, 1, "directory");
+    const char *file = lua_fields_text(L, 1, "file"), *directory = lua_fields_text(L, 1, "directory");
     o->outlet.path = file ? file : directory;
     o->outlet.is_directory = !file && directory;
-    o->outlet.descriptor = (int)number_field(L, 1, "descriptor", -1);
-    o->outlet.rotate_bytes = (uint64_t)number_field(L, 1, "rotate", 0);
-    o->outlet.keep = (int)number_field(L, 1, "keep", 5);
-    o->json = flag_field(L, 1, "json");
-    o->colours = flag_field(L, 1, "colours");
-    o->grep = text_field(L, 1, "grep");
-    const char *level = text_field(L, 1, "level");
+    o->outlet.descriptor = (int)lua_fields_integer(L, 1, "descriptor", -1);
+    o->outlet.rotate_bytes = (uint64_t)lua_fields_integer(L, 1, "rotate", 0);
+    o->outlet.keep = (int)lua_fields_integer(L, 1, "keep", 5);
+    o->json = lua_fields_flag(L, 1, "json");
+    o->colours = lua_fields_flag(L, 1, "colours");
+    o->grep = lua_fields_text(L, 1, "grep");
+    const char *level = lua_fields_text(L, 1, "level");
     o->level = level ? record_level_of(level, strlen(level)) : RECORD_TRACE;
     luaL_argcheck(L, o->level >= 0, 1, "no such level");
     luaL_argcheck(L, o->outlet.path || o->outlet.descriptor >= 0, 1, "a file, directory or descriptor is missing");

@@ -8,11 +8,10 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
 
 #include <zmq.h>
 
+#include "descriptors.h"
 #include "troupe.h"
 
 enum { CONTEXT_DESCRIPTORS = 8 };
@@ -36,16 +35,6 @@ static void watch_forks(void)
     pthread_atfork(NULL, NULL, in_forked_child);
 }
 
-static bool enough_descriptors(void)
-{
-    int fds[CONTEXT_DESCRIPTORS], count = 0;
-    while (count < CONTEXT_DESCRIPTORS && (fds[count] = eventfd(0, EFD_CLOEXEC)) >= 0)
-        count++;
-    for (int i = 0; i < count; i++)
-        close(fds[i]);
-    return count == CONTEXT_DESCRIPTORS;
-}
-
 bool mailbox_is_forked(void)
 {
     return is_forked;
@@ -53,7 +42,7 @@ bool mailbox_is_forked(void)
 
 static void *context_new(void)
 {
-    void *zmq = enough_descriptors() ? zmq_ctx_new() : NULL;
+    void *zmq = descriptors_left(CONTEXT_DESCRIPTORS) ? zmq_ctx_new() : NULL;
     if (!zmq)
         return NULL;
     int most = zmq_ctx_get(zmq, ZMQ_SOCKET_LIMIT);

@@ -20,11 +20,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
 
 #include <zmq.h>
 
+#include "descriptors.h"
 #include "troupe.h"
 
 enum { DESCRIPTORS = 24, ENDPOINT_SIZE = 512, WIRES_MAX = 64, LARGEST_FRAME = 256 << 20, RECONNECT_MS = 50, RECONNECT_MAX_MS = 1000 };
@@ -67,16 +66,6 @@ static int refuse(int status, const char *endpoint, const char *text)
 {
     snprintf(why, sizeof why, "%s: %s", endpoint, text);
     return status;
-}
-
-static bool enough_descriptors(void)
-{
-    int fds[DESCRIPTORS], count = 0;
-    while (count < DESCRIPTORS && (fds[count] = eventfd(0, EFD_CLOEXEC)) >= 0)
-        count++;
-    for (int i = 0; i < count; i++)
-        close(fds[i]);
-    return count == DESCRIPTORS;
 }
 
 static void *enter(void)
@@ -192,7 +181,7 @@ int wire_open(struct wire **out, const struct wire_options *o)
         return refuse(TROUPE_EINVAL, o->endpoint, "this is a forked child of a program with open sockets");
     if (strlen(o->endpoint) >= ENDPOINT_SIZE)
         return refuse(TROUPE_EINVAL, "the endpoint", "too long");
-    if (!enough_descriptors())
+    if (!descriptors_left(DESCRIPTORS))
         return refuse(TROUPE_ELIMIT, o->endpoint, "not enough descriptors (ulimit -n)");
     struct wire *self = calloc(1, sizeof *self);
     void *zmq = !self ? NULL : o->context ? o->context : enter();

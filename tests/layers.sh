@@ -39,6 +39,7 @@ cat >"$work/floors" <<'EOT'
 0 claims
 0 clock
 0 crew
+0 descriptors
 0 gate
 0 heap
 0 histogram

@@ -2,17 +2,7 @@
 
 local t = require "harness"
 
-local function lines_of(text)
-  local lines = {}
-  for line in text:gmatch "([^\n]*)\n" do lines[#lines + 1] = line end
-  return lines
-end
-
-local function interpreter()
-  local first = 0
-  while arg[first - 1] do first = first - 1 end
-  return arg[first]
-end
+local lines_of = require "log_fixture".lines_of
 
 -- What the shell scripts below share. serve OPTION... runs a sink in the background, its number in $sink, and waits
 -- until it listens; $endpoint is its first endpoint. say TEXT... logs, from a program of its own. await COMMAND waits
@@ -43,7 +33,7 @@ EOT
 ]]
 
 local function shell(script, ...)
-  local status, out, err = t.run { "env", "LUA=" .. interpreter(), "sh", "-c", prelude .. script, "sh", ... }
+  local status, out, err = t.run { "env", "LUA=" .. t.interpreter(), "sh", "-c", prelude .. script, "sh", ... }
   t.eq(status, 0, err)
   return out, err
 end

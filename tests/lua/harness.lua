@@ -116,8 +116,8 @@ local function contents(path)
   return text
 end
 
--- The interpreter that runs this file: the first word of the command line.
-local function interpreter()
+--- The interpreter that runs this file: the first word of the command line.
+function M.interpreter()
   local first = 0
   while arg[first - 1] do first = first - 1 end
   return arg[first]
@@ -153,7 +153,7 @@ function M.script(code, ...)
   local base = os.tmpname()
   local source = base .. ".lua"
   write(source, code)
-  local status, stdout, stderr = M.run { interpreter(), source, ... }
+  local status, stdout, stderr = M.run { M.interpreter(), source, ... }
   os.remove(source)
   os.remove(base)
   return status, stdout, stderr

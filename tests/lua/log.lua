@@ -5,19 +5,11 @@ local t = require "harness"
 local troupe = require "troupe"
 local llthreads = require "llthreads"
 local log = require "troupe.log"
+local fixture = require "log_fixture"
 
 local levels = { "emerg", "alert", "fatal", "error", "warning", "notice", "info", "debug", "trace" }
 
-local function lines_of(text)
-  local lines = {}
-  for line in text:gmatch "([^\n]*)\n" do lines[#lines + 1] = line end
-  return lines
-end
-
-local function read(path)
-  local file <close> = assert(io.open(path, "rb"))
-  return file:read "a"
-end
+local await, lines_of, read, with_directory = fixture.await, fixture.lines_of, fixture.read, fixture.with_directory
 
 -- What body says, as records.
 local function heard(body, ...)
@@ -27,23 +19,6 @@ local function heard(body, ...)
   assert(log.to "stderr")
   if not ok then error(err, 0) end
   return records
-end
-
-local function with_directory(body)
-  local dir = os.tmpname()
-  os.remove(dir)
-  assert(os.execute("mkdir '" .. dir .. "'"))
-  local ok, err = pcall(body, dir)
-  os.execute("rm -rf '" .. dir .. "'")
-  if not ok then error(err, 0) end
-end
-
-local function await(what, condition)
-  local deadline = troupe.now() + t.script_deadline
-  while not condition() do
-    if troupe.now() > deadline then error(what .. ": never came", 2) end
-    troupe.task.sleep(0.002)
-  end
 end
 
 t.test("a level lets pass what is as urgent or more", function()
@@ -260,14 +235,13 @@ sys.stdout.buffer.write(text)]]
   local file = assert(io.open(path, "w"))
   file:write "require 'troupe.log'.error 'red'"
   file:close()
-  local first = 0
-  while arg[first - 1] do first = first - 1 end
-  local status, out, err = t.run { os.getenv "PYTHON", "-c", code, arg[first], path }
+  local lua = t.interpreter()
+  local status, out, err = t.run { os.getenv "PYTHON", "-c", code, lua, path }
   t.eq(err, "")
   t.eq(status, 0)
   t.match(out, "%[\27%[31mERROR\27%[0m%] .*: red\r\n")
-  t.ok(not select(3, t.run { arg[first], path }):find "\27")
-  t.ok(not select(2, t.run { "env", "NO_COLOR=1", os.getenv "PYTHON", "-c", code, arg[first], path }):find "\27")
+  t.ok(not select(3, t.run { lua, path }):find "\27")
+  t.ok(not select(2, t.run { "env", "NO_COLOR=1", os.getenv "PYTHON", "-c", code, lua, path }):find "\27")
   os.remove(path)
 end)
 

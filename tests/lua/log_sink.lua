@@ -5,37 +5,11 @@ local zmtp = require "zmtp"
 
 local troupe = require "troupe"
 local log = require "troupe.log"
+local fixture = require "log_fixture"
 local log_sink = require "troupe.log_sink"
 local certificates = require "troupe.certificates"
 
-local function lines_of(text)
-  local lines = {}
-  for line in text:gmatch "([^\n]*)\n" do lines[#lines + 1] = line end
-  return lines
-end
-
-local function read(path)
-  local file <close> = assert(io.open(path, "rb"))
-  return file:read "a"
-end
-
-local function with_directory(body)
-  local dir = os.tmpname()
-  os.remove(dir)
-  assert(os.execute("mkdir '" .. dir .. "'"))
-  local ok, err = pcall(body, dir)
-  assert(log.to "stderr")
-  os.execute("rm -rf '" .. dir .. "'")
-  if not ok then error(err, 0) end
-end
-
-local function await(what, condition)
-  local deadline = troupe.now() + t.script_deadline
-  while not condition() do
-    if troupe.now() > deadline then error(what .. ": never came", 2) end
-    troupe.task.sleep(0.002)
-  end
-end
+local await, lines_of, read, with_directory = fixture.await, fixture.lines_of, fixture.read, fixture.with_directory
 
 local function await_records(sink, count)
   await(count .. " records", function() return sink:counts().records >= count end)

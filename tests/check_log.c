@@ -1,0 +1,220 @@
+/* check_log.c - the log from C: many threads at once, a fork, a lack of memory, a frame cut anywhere. */
+#include <check.h>
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "buffer.h"
+#include "log.h"
+#include "record.h"
+#include "troupe.h"
+
+static long failing_after = -1; /* allocations until one fails; negative: none does */
+
+void *__real_realloc(void *old, size_t size);
+void *__wrap_realloc(void *old, size_t size);
+
+void *__wrap_realloc(void *old, size_t size)
+{
+    if (failing_after == 0)
+        return NULL;
+    if (failing_after > 0)
+        failing_after--;
+    return __real_realloc(old, size);
+}
+
+static struct unpack_text text(const char *s)
+{
+    return (struct unpack_text){ s, strlen(s) };
+}
+
+static struct record sample(void)
+{
+    return (struct record){ .level = RECORD_ERROR, .time_us = 1400000000000001, .process = text("host:1"), .vm = 2, .job = 3,
+                            .source = text("x.lua:4"), .message = text("message"), .fields = { "\x81\xa1k\xa1v", 5 } };
+}
+
+/* A file to log to, and what is in it. */
+static char path[64];
+
+static void make_path(void)
+{
+    strcpy(path, "/tmp/troupe-check-log-XXXXXX");
+    int fd = mkstemp(path);
+    ck_assert_int_ge(fd, 0);
+    close(fd);
+}
+
+static size_t count_lines(void)
+{
+    FILE *file = fopen(path, "r");
+    size_t count = 0;
+    ck_assert_ptr_nonnull(file);
+    for (int c; (c = getc(file)) != EOF;)
+        count += c == '\n';
+    fclose(file);
+    return count;
+}
+
+static void to_file(void)
+{
+    char why[200] = "";
+    struct log_destination d = { .kind = LOG_FILE, .place = path, .bell = -1 };
+    ck_assert_msg(log_to(&d, why, sizeof why) == 0, "%s", why);
+}
+
+static void to_stderr(void)
+{
+    char why[200];
+    struct log_destination d = { .kind = LOG_STDERR, .bell = -1 };
+    ck_assert_int_eq(log_to(&d, why, sizeof why), 0);
+}
+
+enum { SPEAKERS = 4, EACH = 2000 };
+
+static void *speak(void *unused)
+{
+    for (int i = 0; i < EACH; i++)
+        log_say(RECORD_ERROR, "record %d", i);
+    return unused;
+}
+
+START_TEST(what_many_threads_say_arrives_once)
+{
+    pthread_t threads[SPEAKERS];
+    make_path();
+    to_file();
+    for (int i = 0; i < SPEAKERS; i++)
+        ck_assert_int_eq(pthread_create(&threads[i], NULL, speak, NULL), 0);
+    for (int i = 0; i < SPEAKERS; i++)
+        pthread_join(threads[i], NULL);
+    ck_assert_int_eq(log_flush(-1), 0);
+    ck_assert_uint_eq(count_lines(), SPEAKERS * EACH);
+    to_stderr();
+    unlink(path);
+}
+END_TEST
+
+START_TEST(a_forked_child_speaks_to_standard_error_and_its_parent_to_the_file)
+{
+    int ends[2], status;
+    char said[300] = "";
+    make_path();
+    to_file();
+    log_say(RECORD_ERROR, "before");
+    ck_assert_int_eq(pipe(ends), 0);
+    pid_t child = fork();
+    if (child == 0) {
+        dup2(ends[1], STDERR_FILENO);
+        log_say(RECORD_ERROR, "from the child");
+        log_flush(-1);
+        _exit(0);
+    }
+    close(ends[1]);
+    ck_assert_int_eq(waitpid(child, &status, 0), child);
+    ck_assert_int_eq(status, 0);
+    ssize_t size = read(ends[0], said, sizeof said - 1);
+    close(ends[0]);
+    ck_assert_int_gt(size, 0);
+    ck_assert_ptr_nonnull(strstr(said, "from the child\n"));
+    log_say(RECORD_ERROR, "after");
+    ck_assert_int_eq(log_flush(-1), 0);
+    ck_assert_uint_eq(count_lines(), 2);
+    to_stderr();
+    unlink(path);
+}
+END_TEST
+
+START_TEST(a_record_is_encoded_and_printed_whole_or_not_at_all)
+{
+    struct record r = sample();
+    struct buffer whole, b;
+    buffer_init(&whole);
+    ck_assert_int_eq(record_encode(&r, &whole), 0);
+    for (int json = 0; json < 3; json++) {
+        long n = 0;
+        int rc;
+        do {
+            struct record_printer printer = { .json = json == 1 };
+            buffer_init(&b);
+            failing_after = n++;
+            rc = json == 2 ? record_encode(&r, &b) : record_print(&printer, &r, &b);
+            failing_after = -1;
+            ck_assert_int_eq(rc, rc == 0 ? 0 : TROUPE_ENOMEM);
+            ck_assert(rc == 0 ? b.size > 0 : b.size == 0);
+            buffer_release(&b);
+        } while (rc);
+        ck_assert_int_gt(n, 1);
+    }
+    buffer_release(&whole);
+}
+END_TEST
+
+struct taken {
+    int count;
+    char message[200];
+    size_t size;
+};
+
+static void take(void *context, const struct record *r)
+{
+    struct taken *t = context;
+    t->count++;
+    t->size = r->message.size < sizeof t->message ? r->message.size : sizeof t->message;
+    if (t->size)
+        memcpy(t->message, r->message.bytes, t->size);
+}
+
+START_TEST(a_frame_cut_anywhere_is_a_record_that_says_so)
+{
+    struct record r = sample();
+    struct buffer frame;
+    buffer_init(&frame);
+    record_frame_begin("host:1", &frame);
+    size_t head = frame.size;
+    ck_assert_int_eq(record_encode(&r, &frame), 0);
+    for (size_t size = 0; size <= frame.size; size++) {
+        struct taken t = { 0 };
+        unsigned char *cut = malloc(size + 1); /* so that whoever watches sees what is read behind it */
+        memcpy(cut, frame.data, size);
+        cut = realloc(cut, size ? size : 1);
+        record_parse(cut, size, 1, take, &t);
+        free(cut);
+        const char *begin = size == frame.size ? "message" : size > head ? "broken records" : size == head ? "a frame without"
+                                                                                           : "a frame from an unknown";
+        ck_assert_int_eq(t.count, 1);
+        ck_assert_msg(t.size >= strlen(begin) && memcmp(t.message, begin, strlen(begin)) == 0, "cut at %zu", size);
+    }
+    buffer_release(&frame);
+}
+END_TEST
+
+START_TEST(levels_have_names)
+{
+    for (int level = RECORD_OFF; level <= RECORD_TRACE; level++)
+        ck_assert_int_eq(record_level_of(record_level_name(level), strlen(record_level_name(level))), level);
+    ck_assert_int_eq(record_level_of("WARNING", 7), RECORD_WARNING);
+    ck_assert_int_eq(record_level_of("warn", 4), -1);
+    ck_assert_int_eq(record_level_of("", 0), -1);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("log");
+    TCase *tests = tcase_create("log");
+    tcase_add_test(tests, what_many_threads_say_arrives_once);
+    tcase_add_test(tests, a_forked_child_speaks_to_standard_error_and_its_parent_to_the_file);
+    tcase_add_test(tests, a_record_is_encoded_and_printed_whole_or_not_at_all);
+    tcase_add_test(tests, a_frame_cut_anywhere_is_a_record_that_says_so);
+    tcase_add_test(tests, levels_have_names);
+    suite_add_tcase(suite, tests);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
