@@ -54,20 +54,21 @@ int64_t log_now_us(void)
 
 /* ---- a fork, and the end */
 
+/* Only the queue must be whole in the child. `switching` is not awaited: its holder may be starting a thread, for which it
+ * takes locks that are held here already. */
 static void before_fork(void)
 {
-    pthread_mutex_lock(&switching);
     pthread_mutex_lock(&log_queue.lock);
 }
 
 static void after_fork_in_parent(void)
 {
     pthread_mutex_unlock(&log_queue.lock);
-    pthread_mutex_unlock(&switching);
 }
 
 static void after_fork_in_child(void)
 {
+    pthread_mutex_init(&switching, NULL);
     log_queue.kind = LOG_STDERR;
     log_queue.filling.size = 0;
     log_queue.put = log_queue.written = 0;

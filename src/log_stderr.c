@@ -46,6 +46,7 @@ const char *log_process_afar(void)
 void log_stderr_forked(void)
 {
     pthread_mutex_init(&lock, NULL);
+    buffer_init(&line); /* somebody may have been writing into the old one */
     pthread_once(&once, find_names);
     find_names();
 }
