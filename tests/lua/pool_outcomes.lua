@@ -313,4 +313,20 @@ test("misuse of callbacks is told", function()
   raises("option 'on_done': function expected", troupe.pool, { on_done = true })
 end)
 
+test("what a callback raises is told once, with one traceback", function()
+  local status, out, err = t.script [[
+    local troupe = require "troupe"
+    local pool <close> = troupe.pool{ workers = 1 }
+    local function fail() error "no good" end
+    pool:submit{ type, on_error = function() fail() end }:join()
+    pool:join()
+    require "troupe.task".sleep(0)
+  ]]
+  eq(out, "")
+  eq(status, 0)
+  eq(select(2, err:gsub("no good", "")), 1)
+  eq(select(2, err:gsub("stack traceback", "")), 1)
+  t.match(err, "'fail'")
+end)
+
 t.finish()

@@ -167,6 +167,14 @@ test("shutdown ends every pool of the program", function()
   eq(status, 0)
 end)
 
+test("a pool that was shut down through another handle has no statistics", function()
+  local pool = troupe.pool{ name = "elsewhere" }
+  troupe.find_pool "elsewhere":shutdown()
+  eq(pool:stats(), nil)
+  eq(pool:usage(), nil)
+  t.deep({ pool:submit(type, 1):join(60) }, { false, "the pool is closed" })
+end)
+
 test("misuse is told", function()
   raises("find_pool: string expected, got nil", troupe.find_pool)
 end)

@@ -17,7 +17,7 @@ local Pool = M.methods
 --   worker and how long their runs took; workers: a table for each, with worker (its number), state ("starting",
 --   "idle", "busy", "stopping"), executed (jobs), waiting (jobs it has begun and that wait), busy (seconds), since
 --   (seconds since it became idle or busy, or last ended a job), memory (bytes of its values when it last ended
---   one), job (what it runs: id, name)
+--   one), job (what it runs: id, name). nil when the pool was shut down through another handle
 Pool.stats = core.stats
 
 local function seconds(s)
@@ -57,7 +57,10 @@ local function usage_of(s)
 end
 
 --- What the pool is doing, as text: a few lines, and one for each worker.
-function Pool.usage(self) return usage_of(core.stats(self)) end
+function Pool.usage(self)
+  local stats = core.stats(self)
+  return stats and usage_of(stats)
+end
 
 -- ---- all pools
 

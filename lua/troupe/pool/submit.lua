@@ -20,8 +20,11 @@ local waiting = {}
 
 local function traced(err) return type(err) == "string" and debug.traceback(err, 2) or err end
 
--- Calls each of the functions that there are with the same arguments. The first error is raised when all were called.
+-- Calls each of the functions that there are with the same arguments. The first error is raised when all were called;
+-- a single function's is its own, with the traceback of who reports it.
 local function call_all(first, second, third, ...)
+  local one = first or second or third
+  if one and not (first and (second or third) or second and third) then return one(...) end
   local failed, message
   for i = 1, 3 do
     local fn = select(i, first or false, second or false, third or false)
