@@ -8,7 +8,8 @@
  *  2. posts are made on first use and kept until their box is found dead, or the mailbox closes; those to dead boxes are
  *     looked for whenever their number has doubled, so that they are never more than the living, or SWEEP_FROM;
  *  3. `letters` were taken from trays and not yet handed out; `current` is a told tray not yet found empty;
- *  4. no socket is touched in a forked child.
+ *  4. a box's bell has rung as often as trays were sent to it, less those about to ring: it rings for no box that closed;
+ *  5. no socket is touched in a forked child.
  *
  * libzmq carries the hand-over of a tray from one thread to the next, invisibly to ThreadSanitizer: the two
  * annotations below tell it so.
@@ -58,7 +59,7 @@ struct post {
 struct mailbox {
     uint16_t box;
     bool single;
-    uint32_t told; /* trays taken from the socket: the bell is ahead while there is one more. See next_tray */
+    uint32_t told; /* trays taken from the socket: the bell is ahead while there is one more */
     bool look;     /* there is one whose bell has not rung yet */
     bool lively;   /* there was mail, from here or to here, since watching last was in vain */
     void *pull;
@@ -85,7 +86,6 @@ int mailbox_open(struct mailbox **out, int box)
     if (rc < 0)
         goto fail;
     self->box = (uint16_t)box;
-    self->told = box_bell(self->box);
     self->sweep_at = SWEEP_FROM;
     rc = mailbox_socket_open(&self->pull, ZMQ_PULL, self->box, generation);
     if (rc)
@@ -186,7 +186,7 @@ static int post_open(struct mailbox *self, struct post *p, uint16_t box)
 }
 
 /* Sends the tray's pointer. */
-static int announce(struct post *p, uint16_t box)
+static int announce(struct post *p)
 {
     __tsan_release(p->tray);
     int rc;
@@ -195,7 +195,7 @@ static int announce(struct post *p, uint16_t box)
     while (rc < 0 && zmq_errno() == EINTR);
     if (rc < 0)
         return mailbox_zmq_status();
-    box_ring(box);
+    tray_ring(p->tray);
     return 0;
 }
 
@@ -221,7 +221,7 @@ static int put(struct mailbox *self, struct post *p, uint16_t box, struct messag
             rc = tray_put(p->tray, m, &tell);
     }
     if (rc == 0 && tell) {
-        rc = announce(p, box);
+        rc = announce(p);
         if (rc && !tray_unput(p->tray, m))
             rc = 0; /* it was in the tray, and went with the box */
     }
@@ -316,18 +316,17 @@ static bool has_rung(const struct mailbox *self)
     return (int32_t)(box_bell(self->box) - self->told) > 0;
 }
 
-/* The next tray we are told of, NULL when there is none. The bell rings once a tray, after it was sent. So what has rung
- * and was not taken is there; and where nothing is, all that has rung was taken: whatever was miscounted, as when a tray
- * came before its bell or the bell was meant for an earlier box, is right again. An empty socket costs system calls. */
+/* The next tray we are told of, NULL when there is none. The bell rings once a tray, after it was sent: what has rung and
+ * was not taken is there. libzmq may hide it while another sender, which is about to wake us for both, is interrupted. */
 static struct tray *next_tray(struct mailbox *self)
 {
     struct tray *t;
     if (!self->look && !has_rung(self))
-        return NULL;
-    uint32_t bell = box_bell(self->box);
+        return NULL; /* an empty socket costs system calls to look at */
     self->look = false;
     if (zmq_recv(self->pull, &t, sizeof t, ZMQ_DONTWAIT) != (int)sizeof t) {
-        self->told = bell;
+        if (has_rung(self))
+            sched_yield();
         return NULL;
     }
     self->told++;

@@ -45,7 +45,7 @@ static _Atomic uint32_t bells[BOX_COUNT];
 static _Atomic int eventfds[BOX_COUNT];
 static pthread_mutex_t eventfd_lock = PTHREAD_MUTEX_INITIALIZER;
 
-void box_ring(uint16_t box)
+static void box_ring(uint16_t box)
 {
     atomic_fetch_add_explicit(&bells[box], 1, memory_order_release);
     if (atomic_load_explicit(&eventfds[box], memory_order_acquire) == 0)
@@ -89,6 +89,7 @@ int box_claim(int wanted, uint32_t *generation)
         if (wanted < 0)
             table.cursor = (uint16_t)box;
         table.box[box].open = true;
+        atomic_store_explicit(&bells[box], 0, memory_order_relaxed); /* nobody rings between two openings */
         *generation = ++table.box[box].generation;
     }
     pthread_mutex_unlock(&table.lock);
@@ -165,6 +166,14 @@ int tray_put(struct tray *self, struct message *m, bool *tell)
     }
     pthread_mutex_unlock(&self->lock);
     return closed ? TROUPE_EDEAD : 0;
+}
+
+void tray_ring(struct tray *self)
+{
+    pthread_mutex_lock(&self->lock);
+    if (!self->closed)
+        box_ring(self->box);
+    pthread_mutex_unlock(&self->lock);
 }
 
 static bool is_this(const struct message *m, void *context)

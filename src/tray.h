@@ -22,13 +22,10 @@ int box_claim(int wanted, uint32_t *generation);
 /* The box is gone: its trays are closed, what is in them is freed. */
 void box_release(uint16_t box);
 
-/* Wakes whoever watches the box's bell. */
-void box_ring(uint16_t box);
-
-/* From now on box_ring also makes this eventfd readable; -1: no more. */
+/* From now on tray_ring also makes this eventfd readable; -1: no more. */
 void box_set_eventfd(uint16_t box, int eventfd);
 
-/* Changes whenever the box was rung. */
+/* How often the box was rung since it was marked as open. */
 uint32_t box_bell(uint16_t box);
 
 /* A new tray to the box, held by both ends; the generation of the box in *generation.
@@ -38,6 +35,9 @@ int tray_connect(struct tray **out, uint16_t box, uint32_t *generation);
 /* Sender: puts a letter in. 0, or TROUPE_EDEAD when the box is gone, then the letter stays the caller's.
  * *tell is true when the receiver must be told of the tray. */
 int tray_put(struct tray *self, struct message *m, bool *tell);
+
+/* Sender, having told: rings the box's bell, for whoever watches it, unless the box is gone. */
+void tray_ring(struct tray *self);
 
 /* Sender: the receiver could not be told; the letter just put comes out again. False: it has been freed with the box. */
 bool tray_unput(struct tray *self, struct message *m);
