@@ -26,8 +26,8 @@ static const uint32_t first_number = 0x80000000u;
 
 struct actor *actor_at(lua_State *L, int index)
 {
-    struct actor *a = lua_rawlen(L, index) == sizeof *a ? lua_touserdata(L, index) : NULL;
-    return a && lua_type(L, index) == LUA_TUSERDATA && a->mark == &actor_mark ? a : NULL;
+    struct actor *a = lua_touserdata(L, index); /* a light one has no length */
+    return a && lua_rawlen(L, index) == sizeof *a && a->mark == &actor_mark ? a : NULL;
 }
 
 struct actor *actor_check(lua_State *L, int index)
@@ -185,10 +185,12 @@ void actor_end(lua_State *L, struct actors *house, struct actor *a)
         lua_pushnil(L);
         lua_setiuservalue(L, ref, i);
     }
+    bool unread = a->tail >= a->head;
     a->tail = a->head - 1;
     if (a->limit > 0)
         lua_loop_wake(L, a);
-    actor_hook(L, "ended", 5);
+    if (a->noted || unread)
+        actor_hook(L, "ended", 5);
     lua_settop(L, reason - 1);
 }
 
@@ -217,6 +219,16 @@ static int actor_starting(lua_State *L)
 {
     const struct actor *a = actor_check(L, 1);
     lua_pushboolean(L, a->starting && a->state != ACTOR_DEAD);
+    return 1;
+}
+
+/* (reference) -> true while it lives: hook `ended` is told of its end. For others it is called only when they leave
+ * messages behind. */
+static int actor_note(lua_State *L)
+{
+    struct actor *a = actor_check(L, 1);
+    a->noted = true;
+    lua_pushboolean(L, a->state != ACTOR_DEAD);
     return 1;
 }
 
@@ -371,7 +383,7 @@ static const luaL_Reg functions[] = {
     {"new", actor_new}, {"started", actor_started}, {"become", actor_become}, {"finish", actor_finish},
     {"alive", actor_alive}, {"reason", actor_reason}, {"address", actor_address}, {"find", actor_find}, {"is", actor_is},
     {"current", actor_self}, {"look_into", actor_look_into}, {"set_deadline", set_deadline}, {"set_up", set_up},
-    {"equal", equal}, {"starting", actor_starting}, {NULL, NULL}};
+    {"equal", equal}, {"note", actor_note}, {"starting", actor_starting}, {NULL, NULL}};
 
 int lua_actor_open(lua_State *L)
 {

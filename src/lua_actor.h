@@ -49,6 +49,7 @@ struct actor {
     bool doomed;          /* it ends when its holder's task does */
     bool brutal;          /* killed: its behaviour has no say */
     bool concurrent;
+    bool noted;           /* hook `ended` is to be told of its end */
 };
 
 /* A task that handles messages, of whichever actors are ready. */

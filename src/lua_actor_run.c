@@ -86,7 +86,6 @@ static int hand_out(lua_State *L, struct actors *house, struct actor *a)
 {
     a->at = 0;
     lua_settop(L, 0);
-    luaL_checkstack(L, 8, NULL);
     actor_push(L, a, lua_upvalueindex(ACTOR_ANCHORS));
     if (a->stopping) {
         a->holder->disturbed = true;

@@ -23,6 +23,9 @@
 /* From so many handled places on they are cleared away. */
 enum { CLEARED = 4096 };
 
+/* So many arguments leave room enough on the stack of every C function. */
+enum { ROOMY = 8 };
+
 int actor_message_size(lua_State *L, int queue, int at)
 {
     int type = lua_rawgeti(L, queue, at);
@@ -167,7 +170,8 @@ static void announce(lua_State *L, struct actors *house, struct actor *a)
 void actor_put(lua_State *L, struct actors *house, struct actor *a, int first, uint64_t call)
 {
     int last = lua_gettop(L), count = last - first + 1;
-    luaL_checkstack(L, 10, "too many arguments");
+    if (count > ROOMY)
+        luaL_checkstack(L, 10, "too many arguments");
     int queue = push_queue(L, a), at = a->tail;
     if (count > 0 || call) {
         lua_pushinteger(L, call ? -1 - count : count);
@@ -191,7 +195,6 @@ void actor_put(lua_State *L, struct actors *house, struct actor *a, int first, u
     }
     a->tail = at;
     announce(L, house, a);
-    lua_settop(L, last);
 }
 
 static void rearm(lua_State *L, const struct actors *house)

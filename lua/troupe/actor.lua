@@ -250,10 +250,8 @@ local plain = {}
 local checked = setmetatable({}, { __mode = "k" })
 
 local function same(a, b)
-  for key in pairs(spawn_options) do
-    if a[key] ~= b[key] then return false end
-  end
-  return a[1] == b[1]
+  return a[1] == b[1] and a.isolation == b.isolation and a.name == b.name and a.link == b.link
+    and a.monitor == b.monitor and a.mailbox_limit == b.mailbox_limit and a.init_timeout == b.init_timeout
 end
 
 local function check_options(opts)

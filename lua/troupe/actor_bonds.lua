@@ -33,6 +33,7 @@ end
 local function entry(room, key)
   local found = room[key]
   if not found then
+    core.note(key)
     found = {}
     room[key] = found
   end

@@ -92,14 +92,20 @@ function M.drain(drainer)
         queue[1] = place
         handler(self)
         after = place + 2
-      elseif kind == 1 and handlers[queue[place + 1]] then
+      elseif kind == 1 then
+        handler = handlers[queue[place + 1]]
         local from, value = queue[place + 2], queue[place + 3]
         if from ~= sender then
           self.sender = from or nil
           sender = from
         end
-        queue[1], queue[place + 3] = place, false
-        handlers[queue[place + 1]](self, value)
+        queue[1] = place
+        if handler then
+          queue[place + 3] = false
+          handler(self, value)
+        else
+          unhandled(handlers[true], self, queue[place + 1], value)
+        end
         after = place + 4
       else
         after = handle(drainer, queue, place, kind, self, handlers)

@@ -53,6 +53,7 @@ function M.subscribe(topic, ref)
   local all = room(topic)
   all[topic] = all[topic] or {}
   of_actor[ref] = of_actor[ref] or {}
+  core.note(ref)
   all[topic][ref], of_actor[ref][topic] = true, true
   return true
 end

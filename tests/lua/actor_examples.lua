@@ -1,0 +1,42 @@
+-- actor_examples.lua - the examples with actors run, and print what they say; none is longer than 40 lines.
+
+local t = require "harness"
+
+local top = os.getenv "top_srcdir"
+
+local function run(name, ...)
+  local path = top .. "/examples/" .. name .. ".lua"
+  local lines = 0
+  for _ in io.lines(path) do lines = lines + 1 end
+  t.ok(lines <= 40, name .. " has " .. lines .. " lines")
+  local status, out, err = t.troupe { "run", path, ... }
+  t.eq(err, "")
+  t.eq(status, 0)
+  return out
+end
+
+t.test("a bank's transfers add up while its clerks are killed", function()
+  local said = "^(%d+) transfers answered, (%d+) clerks killed at work, 1500 in the bank\n$"
+  local done, killed = run "actor_bank":match(said)
+  t.eq(done + killed, 300)
+end)
+
+t.test("philosophers all dine", function() t.eq(run "actor_philosophers", "50 meals\n") end)
+
+t.test("a pipeline holds back its first stage", function()
+  t.eq(run "actor_pipeline", "the squares of 1 to 100 make 338350; never more than 4 waited: true\n")
+end)
+
+local function small(count) return tostring(count // t.slowdown) end
+
+for name, unit in pairs {
+  ping_pong = "ns a message", counting = "M messages a second", fork_join_create = "actors a second",
+  fork_join_throughput = "M messages a second", thread_ring = "ns a hop", chameneos = "meetings a second",
+  big = "M messages a second",
+} do
+  t.test("savina: " .. name .. " prints its figure", function()
+    t.match(run("savina/" .. name, small(400)), "^[%d.]+ " .. unit .. "\n$")
+  end)
+end
+
+t.finish()
