@@ -343,11 +343,20 @@ enum job_state dispatcher_state(const struct dispatcher *self, uint64_t id)
         return JOB_NONE;
     if (job->stopping && (job->state == JOB_HANDED || job->state == JOB_PARKED))
         return JOB_STOPPING;
+    if (job->syncing && (job->state == JOB_HANDED || job->state == JOB_PARKED))
+        return JOB_SYNCING;
     if (job->state == JOB_HANDED && crew_find(&self->crew, (int)job->worker)->jobs.head == job)
         return JOB_RUNNING;
     if (job->state == JOB_GANGED)
         return JOB_QUEUED;
     return job->state == JOB_PARKED ? JOB_RUNNING : job->state;
+}
+
+void dispatcher_sync(struct dispatcher *self, uint64_t id, bool syncing)
+{
+    struct job *job = id_map_find(&self->live, id);
+    if (job)
+        job->syncing = syncing && (job->state == JOB_HANDED || job->state == JOB_PARKED);
 }
 
 int dispatcher_worker_of(const struct dispatcher *self, uint64_t id)

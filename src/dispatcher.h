@@ -182,6 +182,9 @@ bool dispatcher_next(struct dispatcher *self, struct action *out);
 
 enum job_state dispatcher_state(const struct dispatcher *self, uint64_t id);
 
+/* Its run waits for its owner, or no longer. Nothing when no worker has the job. */
+void dispatcher_sync(struct dispatcher *self, uint64_t id, bool syncing);
+
 /* The worker that has the job; 0: none. */
 int dispatcher_worker_of(const struct dispatcher *self, uint64_t id);
 

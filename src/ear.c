@@ -147,7 +147,7 @@ static void resolve(struct ear *self, struct message **letter, void *context)
     struct future *f = h->slot < self->slot_count ? self->slots[h->slot] : NULL;
     if (!f || f->id != (h->kind == MAIL_ANSWER ? h->code : h->id))
         return;
-    if (h->kind == MAIL_RESULT && h->flags & FLAG_MORE) {
+    if (h->kind == MAIL_EMIT || (h->kind == MAIL_RESULT && h->flags & FLAG_MORE)) {
         f->resolve(f, letter, context); /* it stays where it is */
         return;
     }
@@ -164,7 +164,7 @@ bool ear_turn(struct ear *self, void *context)
     if (!letter)
         return false;
     uint8_t kind = message_header(letter)->kind;
-    if (kind == MAIL_RESULT || kind == MAIL_ANSWER)
+    if (kind == MAIL_RESULT || kind == MAIL_ANSWER || kind == MAIL_EMIT)
         resolve(self, &letter, context);
     else if (self->handler)
         self->handler(self->owner, &letter, context);

@@ -18,7 +18,7 @@ struct future {
     uint64_t id; /* of the job or question; 0 before ear_expect */
     uint32_t slot;
     bool pending;
-    /* Called from ear_turn, once, and before that for each letter with FLAG_MORE: with the letter, which it may keep by nulling the pointer. True: it keeps the slot too, for
+    /* Called from ear_turn, once, and before that for each letter with FLAG_MORE and each MAIL_EMIT: with the letter, which it may keep by nulling the pointer. True: it keeps the slot too, for
      * ear_give_slot. */
     bool (*resolve)(struct future *self, struct message **letter, void *context);
 };

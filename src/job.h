@@ -33,7 +33,18 @@ struct job_spec {
     double timeout;   /* most seconds of one run; then it is killed. 0: none */
 };
 
-enum job_state { JOB_NONE, JOB_DELAYED, JOB_QUEUED, JOB_HANDED, JOB_RUNNING, JOB_PARKED, JOB_ASKED, JOB_GANGED, JOB_STOPPING };
+enum job_state {
+    JOB_NONE,
+    JOB_DELAYED,
+    JOB_QUEUED,
+    JOB_HANDED,
+    JOB_RUNNING,
+    JOB_PARKED,
+    JOB_ASKED,
+    JOB_GANGED,
+    JOB_STOPPING,
+    JOB_SYNCING
+};
 
 /* What a worker says of a run. */
 enum job_run { RUN_FAILED, RUN_FINE, RUN_KILLED };

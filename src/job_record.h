@@ -64,6 +64,7 @@ struct job {
     uint8_t cancelled : 1;
     uint8_t stopping : 1; /* its run was asked to end */
     uint8_t essential : 1;
+    uint8_t syncing : 1;  /* its run waits for its owner */
 };
 
 /* Puts the job behind `after`; NULL: to the front. */
@@ -109,6 +110,7 @@ static inline void job_count_attempt(struct job *self)
 static inline void job_begin_anew(struct job *self)
 {
     self->stopping = 0;
+    self->syncing = 0;
     if (self->rare)
         self->rare->overdue = false;
 }

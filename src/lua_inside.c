@@ -1,4 +1,4 @@
-/* lua_inside.c - what a running job may ask and say: troupe.job, troupe.checkin.
+/* lua_inside.c - what a running job may ask and say: troupe.checkin; lua_emit.c has emit and sync.
  *
  * For the thread of the worker that runs it. A job that was asked to end learns of it here, and nowhere else: nothing is
  * raised, nothing interrupted.
@@ -11,7 +11,7 @@
 #include "vm_run.h"
 #include "vm_task.h"
 
-static struct vm_run *check_inside(lua_State *L, const char *what)
+struct vm_run *lua_inside_check(lua_State *L, const char *what)
 {
     struct vm_run *run = vm_run_current(vm_tasks_of(L));
     if (!run)
@@ -22,7 +22,7 @@ static struct vm_run *check_inside(lua_State *L, const char *what)
 /* ([progress]) -> true; false once the job was asked to end */
 static int checkin(lua_State *L)
 {
-    struct vm_run *run = check_inside(L, "checkin");
+    struct vm_run *run = lua_inside_check(L, "checkin");
     if (!run->stopping)
         loop_glance(lua_loop(L));
     lua_pushboolean(L, !run->stopping);
@@ -31,6 +31,6 @@ static int checkin(lua_State *L)
 
 void lua_inside_open(lua_State *L)
 {
-    static const luaL_Reg functions[] = {{"checkin", checkin}, {NULL, NULL}};
+    static const luaL_Reg functions[] = {{"checkin", checkin}, {"emit", lua_emit}, {"sync", lua_sync}, {NULL, NULL}};
     luaL_setfuncs(L, functions, 0);
 }

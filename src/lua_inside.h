@@ -4,7 +4,16 @@
 
 #include <lua.h>
 
-/* Puts job and checkin into the table on top. */
+struct vm_run;
+
+/* The job whose code this is; raises when it is none. */
+struct vm_run *lua_inside_check(lua_State *L, const char *what);
+
+/* Lua: troupe.emit, troupe.sync. */
+int lua_emit(lua_State *L);
+int lua_sync(lua_State *L);
+
+/* Puts checkin, emit and sync into the table on top. */
 void lua_inside_open(lua_State *L);
 
 #endif

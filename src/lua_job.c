@@ -17,6 +17,7 @@
 
 #include "lua_loop.h"
 #include "lua_outcome.h"
+#include "lua_stream.h"
 #include "troupe.h"
 
 static const char class_key, pending_key;
@@ -61,6 +62,11 @@ static bool resolve(struct future *future, struct message **letter, void *contex
     lua_checkstack(L, 12);
     lua_job_push_pending(L);
     lua_rawgeti(L, -1, (lua_Integer)future->slot + 1);
+    if (message_header(*letter)->kind == MAIL_EMIT) {
+        lua_stream_take(L, self, letter);
+        lua_pop(L, 2);
+        return true;
+    }
     self->runs += !(message_header(*letter)->flags & FLAG_CANCELLED);
     if (message_header(*letter)->flags & FLAG_MORE) {
         tell_turn(L, self, letter);
@@ -72,13 +78,14 @@ static bool resolve(struct future *future, struct message **letter, void *contex
     if (!stays)
         anchor(L, future, lua_gettop(L) - 1, false);
     lua_loop_wake(L, future);
+    lua_stream_end(L, self);
     if (self->told)
         lua_outcome_tell(L, 1);
     lua_pop(L, 2);
     return stays;
 }
 
-static struct lua_job *check(lua_State *L)
+struct lua_job *lua_job_check(lua_State *L)
 {
     struct lua_job *self = lua_touserdata(L, 1);
     bool has = self && lua_getmetatable(L, 1);
@@ -190,11 +197,13 @@ static int finish(lua_State *L, int status, lua_KContext context)
 /* Waits for the job's end, then `f` says what is returned. */
 static int wait_and(lua_State *L, finisher *f)
 {
-    struct lua_job *self = check(L);
+    struct lua_job *self = lua_job_check(L);
     double deadline = lua_loop_deadline(L, 2);
     luaL_argcheck(L, self->status != DETACHED, 1, "a job that was not detached expected");
-    if (self->status == PENDING)
+    if (self->status == PENDING) {
+        lua_stream_lift(L, self, 1);
         lua_loop_await(L, &self->future, deadline, (lua_KContext)f, finish);
+    }
     return f(L, self);
 }
 
@@ -224,14 +233,14 @@ static int ask(lua_State *L, const struct lua_job *self, const struct header *qu
 
 static int job_cancel(lua_State *L)
 {
-    const struct lua_job *self = check(L);
+    const struct lua_job *self = lua_job_check(L);
     const struct header question = about(self, MAIL_CANCEL);
     return ask(L, self, &question);
 }
 
 static int job_stop(lua_State *L)
 {
-    const struct lua_job *self = check(L);
+    const struct lua_job *self = lua_job_check(L);
     const struct header question = about(self, MAIL_HALT);
     return ask(L, self, &question);
 }
@@ -239,7 +248,7 @@ static int job_stop(lua_State *L)
 /* (job [, grace]) -> true if it was live */
 static int job_kill(lua_State *L)
 {
-    const struct lua_job *self = check(L);
+    const struct lua_job *self = lua_job_check(L);
     lua_Number grace = luaL_optnumber(L, 2, 1);
     luaL_argcheck(L, grace >= 0, 2, "seconds of at least 0 expected");
     struct header question = about(self, MAIL_KILL);
@@ -269,7 +278,7 @@ static int ask_status(lua_State *L)
 
 static int job_status(lua_State *L)
 {
-    struct lua_job *self = check(L);
+    struct lua_job *self = lua_job_check(L);
     while (ear_turn(self->ear, L))
         ;
     if (self->status == PENDING) {
@@ -282,9 +291,10 @@ static int job_status(lua_State *L)
 
 static int job_detach(lua_State *L)
 {
-    struct lua_job *self = check(L);
+    struct lua_job *self = lua_job_check(L);
     shelf_leave(L, &self->place);
     if (self->status == PENDING) {
+        lua_stream_forget(self);
         ear_forget(self->ear, &self->future);
         lua_job_push_pending(L);
         anchor(L, &self->future, lua_gettop(L), false);
@@ -321,7 +331,7 @@ static int finish_info(lua_State *L, int status, lua_KContext context)
 /* id, status, seconds its run took, traceback */
 static int job_info(lua_State *L)
 {
-    check(L);
+    lua_job_check(L);
     lua_getfield(L, 1, "status");
     lua_pushvalue(L, 1);
     lua_callk(L, 1, 1, 0, finish_info);
@@ -333,26 +343,26 @@ static int job_seen(lua_State *L)
 {
     static const char *const words[] = {[PENDING] = "pending", [FINISHED] = "finished", [FAILED] = "failed",
                                         [CANCELLED] = "cancelled", [LOST] = "lost", [DETACHED] = "detached"};
-    lua_pushstring(L, words[check(L)->status]);
+    lua_pushstring(L, words[lua_job_check(L)->status]);
     return 1;
 }
 
 /* (job) callbacks will want its outcome: core.on_outcome's function is called with it */
 static int job_tell(lua_State *L)
 {
-    check(L)->told = true;
+    lua_job_check(L)->told = true;
     return 0;
 }
 
 static int job_id(lua_State *L)
 {
-    lua_pushinteger(L, (lua_Integer)check(L)->future.id);
+    lua_pushinteger(L, (lua_Integer)lua_job_check(L)->future.id);
     return 1;
 }
 
 static int job_tostring(lua_State *L)
 {
-    struct lua_job *self = check(L);
+    struct lua_job *self = lua_job_check(L);
     lua_pushfstring(L, "troupe.job (%I)", (LUAI_UACINT)self->future.id);
     return 1;
 }
@@ -361,7 +371,8 @@ void lua_job_push_class(lua_State *L)
 {
     static const luaL_Reg methods[] = {{"await", job_await}, {"join", job_join}, {"cancel", job_cancel},
                                        {"stop", job_stop}, {"kill", job_kill}, {"status", job_status},
-                                       {"detach", job_detach}, {"info", job_info}, {"_seen", job_seen}, {"_tell", job_tell}, {"_id", job_id},
+                                       {"detach", job_detach}, {"info", job_info}, {"resume", lua_stream_resume}, {"_open", lua_stream_open}, {"_close", lua_stream_close},
+                                       {"_next", lua_stream_next}, {"_seen", job_seen}, {"_tell", job_tell}, {"_id", job_id},
                                        {"__tostring", job_tostring}, {NULL, NULL}};
     if (lua_rawgetp(L, LUA_REGISTRYINDEX, &class_key) == LUA_TTABLE)
         return;

@@ -18,6 +18,8 @@ struct lua_job {
     uint8_t status;
     uint8_t held;
     bool told; /* callbacks wait for its outcome */
+    bool streams; /* it has a stream: lua_stream.c */
+    bool waited;  /* someone waits, or waited, for its end */
     uint32_t runs; /* that ended, of a repeating one */
     struct shelf_place place;
     union {
@@ -33,6 +35,9 @@ static inline bool lua_job_has_results(const struct lua_job *self)
 {
     return self->status == FINISHED || self->status == STOPPED;
 }
+
+/* The job at 1; raises when it is none. For methods of its class. */
+struct lua_job *lua_job_check(lua_State *L);
 
 /* The job, on top of the stack, holds the letter's outcome. */
 void lua_job_hold(lua_State *L, struct lua_job *self, struct message **letter);

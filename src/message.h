@@ -41,7 +41,11 @@ enum message_kind {
     MAIL_JOIN,   /* client -> node: ANSWER true once nothing is pending in pool `pool` */
     MAIL_PLACE,  /* client -> node: `number` 1: a place for a job, please; ANSWER true, false when it closes. 0: question `id` is taken back, or its place */
     MAIL_POOLS,  /* client -> node: ANSWER the pools of the program, an array of arrays: id, name */
-    MAIL_FIND    /* client -> node: ANSWER what a handle on pool `pool` needs: workers, gate; nil when there is no such pool */
+    MAIL_FIND,   /* client -> node: ANSWER what a handle on pool `pool` needs: workers, gate; nil when there is no such pool */
+    MAIL_EMIT,   /* worker -> node -> client: job `id` sends its `number`th letter of run `code`, FLAG_SYNC: and waits */
+    MAIL_WINDOW, /* client -> node -> worker: job `id` may be `number` letters ahead; FLAG_DISCARD: nobody wants any */
+    MAIL_TAKEN,  /* client -> node -> worker: those up to `number` of run `code` have been taken */
+    MAIL_RESUME  /* client -> node -> worker: the job that synced with `number` of run `code` goes on; FLAG_STOPPED: to end */
 };
 
 enum message_flag {
@@ -52,6 +56,7 @@ enum message_flag {
     FLAG_TIMED = 8,   /* RUN: the job has a timeout or a place, BEGUN shall be told */
     FLAG_DISCARD = 16, /* nobody will ask for the outcome */
     FLAG_SOON = 32,    /* MAIL_CLOSE: cancel what is pending */
+    FLAG_SYNC = 32,    /* MAIL_EMIT: the job waits until it is resumed */
     FLAG_STRICT = 32,  /* a batch: the first call that raises fails the whole, so that it can be tried again */
     FLAG_CANCELLED = 64, /* the outcome: it never ran */
     FLAG_KILLED = 64,    /* DONE: the run was broken into, or ended where it waited */

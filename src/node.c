@@ -103,7 +103,8 @@ static void return_to_sender(struct node *self, struct message **letter)
     bool from_worker = h->kind == MAIL_DONE || h->kind == MAIL_PARKED || h->kind == MAIL_BEGUN || h->kind == MAIL_REFUSE ||
                        h->kind == MAIL_DOWN || h->kind == MAIL_UP;
     bool statement = h->kind == MAIL_DECIDE || (h->kind == MAIL_PLACE && h->u.number == 0);
-    if (from_worker || discarded || statement)
+    bool of_stream = h->kind == MAIL_EMIT || h->kind == MAIL_WINDOW || h->kind == MAIL_TAKEN || h->kind == MAIL_RESUME;
+    if (from_worker || of_stream || discarded || statement)
         return;
     h->kind = job ? MAIL_RESULT : MAIL_ANSWER;
     h->flags = job ? FLAG_ERROR : 0;

@@ -38,6 +38,7 @@ static void keep_question(struct message **questions, struct message **letter)
 
 static void close_pool(struct pool *self, struct message **letter, double now)
 {
+    pool_open_windows(self);
     if (message_header(*letter)->flags & FLAG_SOON)
         pool_close_soon(self, close_grace, now);
     else
@@ -82,6 +83,14 @@ void pool_handle(struct pool *self, struct message **letter, double now)
     case MAIL_CANCEL:
         pool_cancel(self, letter, now);
         break;
+    case MAIL_EMIT:
+        pool_emit(self, letter);
+        break;
+    case MAIL_WINDOW:
+    case MAIL_TAKEN:
+    case MAIL_RESUME:
+        pool_stream(self, letter, now);
+        break;
     case MAIL_HALT:
         pool_halt(self, letter, now);
         break;
@@ -95,6 +104,7 @@ void pool_handle(struct pool *self, struct message **letter, double now)
         pool_answer_stats(self, letter, now);
         break;
     case MAIL_JOIN:
+        pool_open_windows(self);
         keep_question(&self->joining, letter);
         break;
     case MAIL_RESIZE:

@@ -42,7 +42,7 @@ void pool_answer_status(struct pool *self, struct message **letter)
 {
     static const char *const words[] = {
         [JOB_NONE] = "unknown", [JOB_DELAYED] = "delayed", [JOB_QUEUED] = "queued",
-        [JOB_HANDED] = "queued", [JOB_RUNNING] = "running", [JOB_STOPPING] = "stopping",
+        [JOB_HANDED] = "queued", [JOB_RUNNING] = "running", [JOB_STOPPING] = "stopping", [JOB_SYNCING] = "syncing",
         [JOB_ASKED] = "delayed"};
     uint64_t id = message_header(*letter)->id;
     enum job_state s = dispatcher_state(self->dispatcher, id);

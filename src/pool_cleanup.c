@@ -77,5 +77,5 @@ void pool_settle_run(struct pool *self, struct ticket *t, const struct action *a
 
 uint64_t pool_note(const struct ticket *t, const struct action *a)
 {
-    return run_note(run_of(t, a->attempt), a->last, 0);
+    return run_note(run_of(t, a->attempt), a->last);
 }

@@ -93,6 +93,7 @@ struct pool {
     struct ticket_extra *asking; /* jobs whose owner is asked about retries */
     double owed_at;              /* when to try again */
     double break_at, abandon_at; /* 0: not planned; infinite: done */
+    bool windows_open; /* someone waits for all jobs: none waits for its owner to take what it sends */
     bool drained;
 };
 
@@ -118,6 +119,13 @@ void pool_cancel(struct pool *self, struct message **letter, double now);
 void pool_halt(struct pool *self, struct message **letter, double now);
 void pool_kill(struct pool *self, struct message **letter, double now);
 void pool_refused(struct pool *self, struct message **letter, double now);
+
+/* What running jobs send their owners, and what these answer. */
+void pool_emit(struct pool *self, struct message **letter);
+void pool_stream(struct pool *self, struct message **letter, double now);
+
+/* No job waits for its owner to take what it sends, from now on. */
+void pool_open_windows(struct pool *self);
 
 /* True when its worker has taken the job's letter out of the tray. */
 bool pool_has_begun(struct pool *self, uint64_t id);

@@ -148,6 +148,7 @@ void pool_submit(struct pool *self, struct message **letter, double now)
     h->u.seconds = now + spec.delay; /* when it is queued, for the statistics */
     int rc = pool_add_extra(self, t, &order) ? dispatcher_submit(self->dispatcher, &spec, now) : TROUPE_ENOMEM;
     if (rc == 0) {
+        h->slot = 0; /* from now on: a window, see pool_stream.c */
         *letter = NULL;
         return;
     }
@@ -187,6 +188,8 @@ void pool_hand_out(struct pool *self, const struct action *a, double now)
         worker_calm(hand->worker, t->id);
     pool_settle_run(self, t, a);
     h->from = pool_note(t, a);
+    if (self->windows_open)
+        h->slot = RUN_WINDOW_OPEN;
     if (h->flags & FLAG_CODE)
         pool_send_code(self, hand, h->code);
     int rc = mailbox_post(self->house.mailbox, &m);

@@ -8,11 +8,10 @@
 /* Can the job run again after this run? RUN_MORE: it can, whatever the run comes to. */
 enum run_last { RUN_MORE, RUN_LAST_IF_FINE, RUN_LAST };
 
-/* attempt: runs so far, this one included; a cleanup's: how its job ended, enum job_end. window: emits that may be under
- * way, 0: the default. */
-static inline uint64_t run_note(uint32_t attempt, enum run_last last, uint32_t window)
+/* attempt: runs so far, this one included; a cleanup's: how its job ended, enum job_end. */
+static inline uint64_t run_note(uint32_t attempt, enum run_last last)
 {
-    return (uint64_t)window << 32 | (uint64_t)last << 24 | (attempt & 0xffffff);
+    return (uint64_t)last << 24 | (attempt & 0xffffff);
 }
 
 static inline uint32_t run_attempt(uint64_t note)
@@ -25,10 +24,8 @@ static inline enum run_last run_last(uint64_t note)
     return (enum run_last)(note >> 24 & 0xff);
 }
 
-static inline uint32_t run_window(uint64_t note)
-{
-    return (uint32_t)(note >> 32);
-}
+/* In place of a window: the job may be any number of letters ahead. */
+#define RUN_WINDOW_OPEN UINT32_MAX
 
 /* What an interrupt must be meant for while the job's cleanup runs. */
 static inline uint64_t run_cleanup_target(uint64_t job)

@@ -23,6 +23,7 @@
 #include "vm_code.h"
 #include "vm_extra.h"
 #include "vm_run.h"
+#include "vm_stream.h"
 #include "vm_task.h"
 
 struct vm_jobs {
@@ -241,6 +242,16 @@ static void job_ended(struct vm_task *task, int status, int count)
         hand_on(run);
 }
 
+struct vm_run *vm_run_first(const struct vm_jobs *self)
+{
+    return self->runs;
+}
+
+void vm_run_say(const struct vm_run *run, struct message **letter, enum message_kind kind)
+{
+    run->jobs->hooks->say(run->jobs->owner, run->letter, letter, kind);
+}
+
 bool vm_run_claim(const struct vm_run *run)
 {
     const struct header *h = message_header(run->letter);
@@ -279,15 +290,13 @@ struct vm_run *vm_run_find(const struct vm_jobs *self, uint64_t id)
 
 bool vm_jobs_halt(struct vm_jobs *self, uint64_t id)
 {
-    if (id) {
-        struct vm_run *run = vm_run_find(self, id);
-        if (run)
-            run->stopping = true;
-        return run;
-    }
-    for (struct vm_run *run = self->runs; run; run = run->next)
+    struct vm_run *run = id ? vm_run_find(self, id) : self->runs;
+    bool found = run || !id;
+    for (; run; run = id ? NULL : run->next) {
         run->stopping = true;
-    return true;
+        vm_stream_wake(run);
+    }
+    return found;
 }
 
 /* Ends every job that waits, but no cleanup. What a killed one's closers and cleanup do may end or begin others. */
@@ -333,6 +342,7 @@ void vm_jobs_run(struct vm_jobs *self, struct message **letter)
         return;
     }
     *run = (struct vm_run){.letter = m, .task = task, .jobs = self};
+    vm_stream_init(run);
     link_run(self, run);
     lua_State *co = vm_task_coroutine(task);
     uint64_t id = vm_task_id(task);

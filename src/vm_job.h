@@ -26,10 +26,14 @@ typedef void vm_job_parked(void *owner, const struct message *letter);
 /* May the worker run the cleanup after that run of the job? */
 typedef bool vm_job_claim(void *owner, uint64_t job, uint32_t run);
 
+/* Sends the node a letter about the job that runs for `run`; takes it. */
+typedef void vm_job_say(void *owner, const struct message *run, struct message **letter, enum message_kind kind);
+
 struct vm_job_hooks {
     vm_job_outcome *outcome;
     vm_job_parked *parked;
     vm_job_claim *claim;
+    vm_job_say *say;
 };
 
 /* NULL when memory is out. The hooks stay the caller's. */

@@ -24,12 +24,22 @@ struct vm_run {
     bool stopping; /* it was asked to end */
     bool killed;   /* with all others */
     bool parked;   /* the node was told that it waits */
+    bool unwanted;         /* vm_stream.c: nobody takes what it sends */
+    uint64_t sent, taken;  /* letters it sent, those of them that its owner has taken */
+    uint64_t window;       /* most between the two */
+    uint64_t synced;       /* the letter it waits to be resumed for; 0: none */
     bool has_cleanup; /* vm_extra.c */
     bool cleaning;    /* the call has ended, its cleanup has not */
     bool refused;     /* the node sees to it */
     const char *word; /* for how the call has ended */
     void (*done)(struct vm_run *self);
 };
+
+/* The one that began last; the others by `next`. */
+struct vm_run *vm_run_first(const struct vm_jobs *jobs);
+
+/* Sends the node a letter about the job, which it takes. */
+void vm_run_say(const struct vm_run *self, struct message **letter, enum message_kind kind);
 
 /* The word that a cleanup sent by the node is told. */
 const char *vm_run_word(const struct vm_run *self);

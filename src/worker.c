@@ -28,6 +28,7 @@
 #include "troupe.h"
 #include "vm_job.h"
 #include "vm_run.h"
+#include "vm_stream.h"
 #include "vm_task.h"
 
 struct worker {
@@ -96,18 +97,24 @@ static void post_outcome(void *owner, struct message **letter)
     post_to_node(self, letter, MAIL_DONE);
 }
 
-/* Says something of a job; false when memory is out. */
-static bool tell_of(struct worker *self, const struct message *letter, enum message_kind kind)
+/* Sends a letter about a job that has begun. */
+static void say(void *owner, const struct message *run, struct message **letter, enum message_kind kind)
 {
-    const struct header *of = message_header(letter);
-    struct message *m = message_new(kind);
-    if (!m)
-        return false;
-    struct header *h = message_header(m);
+    const struct header *of = message_header(run);
+    struct header *h = message_header(*letter);
     h->pool = of->pool;
     h->id = of->id;
     h->worker = of->worker;
-    post_to_node(self, &m, kind);
+    post_to_node(owner, letter, kind);
+}
+
+/* Says something of a job; false when memory is out. */
+static bool tell_of(struct worker *self, const struct message *letter, enum message_kind kind)
+{
+    struct message *m = message_new(kind);
+    if (!m)
+        return false;
+    say(self, letter, &m, kind);
     return true;
 }
 
@@ -123,7 +130,7 @@ static bool claim(void *owner, uint64_t job, uint32_t run)
     return claims_take(self->options.claims, job, run);
 }
 
-static const struct vm_job_hooks job_hooks = {.outcome = post_outcome, .parked = post_parked, .claim = claim};
+static const struct vm_job_hooks job_hooks = {.outcome = post_outcome, .parked = post_parked, .claim = claim, .say = say};
 
 static void run(struct worker *self, struct message **letter)
 {
@@ -167,6 +174,17 @@ static void halt(struct worker *self, uint64_t id, bool kill)
         post_to_node(self, &self->put_off, MAIL_REFUSE);
 }
 
+/* For the job that was put off, if it is for that. */
+static void note_window(struct worker *self, const struct message *letter)
+{
+    const struct header *h = message_header(letter);
+    struct header *off = self->put_off ? message_header(self->put_off) : NULL;
+    if (!off || (h->id && h->id != off->id))
+        return;
+    off->slot = (uint32_t)h->u.number;
+    off->flags |= h->flags & FLAG_DISCARD;
+}
+
 static void handle(void *owner, struct message **letter, void *context)
 {
     struct worker *self = owner;
@@ -184,6 +202,13 @@ static void handle(void *owner, struct message **letter, void *context)
     case MAIL_HALT:
     case MAIL_KILL:
         halt(self, message_header(*letter)->id, message_header(*letter)->kind == MAIL_KILL);
+        break;
+    case MAIL_WINDOW:
+        note_window(self, *letter);
+        /* fall through */
+    case MAIL_TAKEN:
+    case MAIL_RESUME:
+        vm_stream_told(self->jobs, *letter);
         break;
     case MAIL_STOP:
         self->stopping = true;

@@ -337,6 +337,31 @@ RULE(beginning_is_for_a_job_in_that_workers_hand,
      "> = einval\n"
      "> = einval\n")
 
+RULE(a_job_that_waits_for_its_owner_is_syncing_until_it_goes_on,
+     RUNNING
+     "sync 1; state 1; park w1 1; state 1; unsync 1; state 1; sync 1; stop 1; state 1\n"
+     "> = syncing\n"
+     "> = syncing\n"
+     "> = running\n"
+     "> = handed\n"
+     "> = stopping\n"
+     "down w1\n"
+     "> end 1 lost\n"
+     "sync 1; sync 9; state 1\n"
+     "> = none\n")
+
+RULE(syncing_ends_with_the_run,
+     "pool workers=1\n"
+     "submit 1 retries=1\n"
+     "> start w1\n"
+     "up w1\n"
+     "> run w1 1\n"
+     "sync 1; done w1 1 bad\n"
+     "> drop 1\n"
+     "> run w1 1 attempt=2\n"
+     "state 1\n"
+     "> = running\n")
+
 RULE(a_worker_that_refused_gets_nothing_in_advance_until_it_reports,
      "pool workers=1 credit=2\n"
      "submit 20; up w1\n"
@@ -399,6 +424,8 @@ int main(void)
     tcase_add_test(cases, a_kill_does_not_wait_for_the_timeout);
     tcase_add_test(cases, a_timed_out_job_on_an_abandoned_worker_is_tried_again);
     tcase_add_test(cases, beginning_is_for_a_job_in_that_workers_hand);
+    tcase_add_test(cases, a_job_that_waits_for_its_owner_is_syncing_until_it_goes_on);
+    tcase_add_test(cases, syncing_ends_with_the_run);
     tcase_add_test(cases, a_worker_that_refused_gets_nothing_in_advance_until_it_reports);
     tcase_add_test(cases, closing_soon_counts_as_asking_all_that_run);
     suite_add_tcase(suite, cases);

@@ -12,6 +12,7 @@
  *     done w1 7 ok ran=0.001           done w1 7 bad    done w1 7 killed
  *     park w1 7      return w1 7      recalled w1      withdraw 7
  *     begun w1 7     refuse w1 7      stop 7           kill 7 grace=1      forsake 7
+ *     sync 7         unsync 7
  *     cancel 7       cancel-pending [delayed]          resize 3
  *     pause          resume           close            close soon
  *     at 2.5         tick 2.5         the time from now on; tick also tells the dispatcher
@@ -194,8 +195,8 @@ static void tell_cancel(struct script *self)
 
 static void tell_state(struct script *self)
 {
-    static const char *const words[] = {"none", "delayed", "queued", "handed", "running", "parked",
-                                        "asked", "ganged", "stopping"};
+    static const char *const words[] = {"none", "delayed", "queued", "handed", "running", "parked", "asked", "ganged",
+                                        "stopping", "syncing"};
     say(self, "> = %s\n", words[dispatcher_state(self->dispatcher, id_at(self, 1))]);
 }
 
@@ -265,6 +266,8 @@ static bool tell(struct script *self)
         answer(self, dispatcher_begun(d, worker(self), id_at(self, 2), now));
     else if (strcmp(event, "refuse") == 0)
         answer(self, dispatcher_refused(d, worker(self), id_at(self, 2), now));
+    else if (strcmp(event, "sync") == 0 || strcmp(event, "unsync") == 0)
+        dispatcher_sync(d, id_at(self, 1), event[0] == 's');
     else if (strcmp(event, "forsake") == 0)
         answer(self, dispatcher_forsake(d, id_at(self, 1), now));
     else if (strcmp(event, "cancel") == 0 || strcmp(event, "stop") == 0 || strcmp(event, "kill") == 0)

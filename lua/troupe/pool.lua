@@ -18,6 +18,7 @@ for _, part in ipairs { "troupe.pool.submit", "troupe.pool.many", "troupe.pool.c
   "troupe.pool.gang", "troupe.pool.shorthands" } do
   for name, method in pairs(require(part)) do Pool[name] = method end
 end
+require "troupe.pool.stream"
 
 local pool_options = {
   workers = "integer", name = "string", init = "callable", init_args = "table", idle_timeout = "seconds",

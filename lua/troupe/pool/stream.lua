@@ -1,0 +1,41 @@
+-- stream.lua - what a job sends while it runs, taken by its owner. The work is in C (src/lua_stream.c).
+
+local core = require "troupe.core"
+
+local select, setmetatable = select, setmetatable
+
+local Job = core.job_class
+
+-- What _next gave, as an iterator does; the job's own error at the end.
+local function item(job, got, ...)
+  if not got then
+    job:await()
+    return nil
+  end
+  if (...) == nil then return false, select(2, ...) end
+  return ...
+end
+
+--- Iterates over what a job emits and syncs, in order, to its end; then its error is raised, as await would, if it
+-- failed. What it synced lets it go on when the next is asked for. Leaving the loop early stops the job.
+-- @param window integer of at least 1: how many may be under way before emit waits; default 64
+-- @return iterator: the values of each emit or sync, false in place of a first one that is nil
+-- @usage for line in job:stream() do print(line) end
+function Job.stream(job, window)
+  Job._open(job, window)
+  local function step()
+    job:resume()
+    return item(job, job:_next())
+  end
+  return step, nil, nil, setmetatable({}, { __close = function() job:_close() end })
+end
+
+local function taken(got, ...)
+  if got then return ... end
+  return nil, got == nil and "timeout" or "ended"
+end
+
+--- Takes the next that a job synced or emitted. After a sync the job waits for resume.
+-- @param timeout seconds, at most so long; nil: for ever
+-- @return its values; nil, "timeout"; nil, "ended" when the job has ended without another
+function Job.take(job, timeout) return taken(Job._next(job, timeout)) end
