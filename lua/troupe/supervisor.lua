@@ -305,6 +305,23 @@ local function check(opts, known, what)
   return checked
 end
 
+local function check_children(specs, what)
+  local children, ids = {}, {}
+  for i, spec in ipairs(specs or {}) do
+    children[i] = check_child(spec, what .. ": child " .. i, 3)
+    if ids[spec.id] then error(("%s: two children of id '%s'"):format(what, tostring(spec.id)), 3) end
+    ids[spec.id] = true
+  end
+  return children
+end
+
+--- The behaviour of actors/supervisor.lua: its init takes the options of supervise.
+M.behaviour = setmetatable({ init = function(self, opts)
+  opts = check(opts, supervise_options, "supervisor")
+  one_of(opts.strategy or "one_for_one", strategies, "supervisor: option 'strategy'", 1)
+  init(self, opts, check_children(opts.children, "supervisor"))
+end }, { __index = Supervisor })
+
 --- An actor that starts its children in order, and again when they end; it stops them in reverse.
 -- @param opts table: strategy ("one_for_one": the child that ended is restarted; "one_for_all": all are;
 --   "rest_for_one": it and those started after it), intensity and period (more restarts than intensity, default 3,
@@ -318,12 +335,7 @@ end
 function M.supervise(opts)
   opts = check(opts, supervise_options, "supervise")
   one_of(opts.strategy or "one_for_one", strategies, "supervise: option 'strategy'", 2)
-  local children, ids = {}, {}
-  for i, spec in ipairs(opts.children or {}) do
-    children[i] = check_child(spec, "supervise: child " .. i, 2)
-    if ids[spec.id] then error(("supervise: two children of id '%s'"):format(tostring(spec.id)), 2) end
-    ids[spec.id] = true
-  end
+  local children = check_children(opts.children, "supervise")
   return spawn(opts, function(self) init(self, opts, children) end)
 end
 

@@ -20,7 +20,7 @@ end
 
 local function is_wild(pattern) return ("." .. pattern .. "."):find "%.[*>]%." ~= nil end
 
--- True when the pattern stands for the topic, word by word.
+--- True when the pattern stands for the topic, word by word.
 local function fits(pattern, topic)
   local at = 1
   for want, dot in pattern:gmatch "([^.]+)(%.?)" do
@@ -31,6 +31,8 @@ local function fits(pattern, topic)
   end
   return at > #topic
 end
+
+M.fits = fits
 
 local function room(pattern) return is_wild(pattern) and wild or exact end
 

@@ -21,6 +21,10 @@ t.test("a bank's transfers add up while its clerks are killed", function()
   t.eq(done + killed, 300)
 end)
 
+t.test("the crew works together", function()
+  t.eq(run "actor_crew", "30 values in 3 lines, not too fast: true, heat 10 times\n")
+end)
+
 t.test("philosophers all dine", function() t.eq(run "actor_philosophers", "50 meals\n") end)
 
 t.test("a pipeline holds back its first stage", function()

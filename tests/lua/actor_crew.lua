@@ -1,0 +1,175 @@
+-- actor_crew.lua - the actors that come with the library.
+
+local t = require "harness"
+local troupe = require "troupe"
+local task = require "troupe.task"
+
+local test, eq, ok, match, raises, deep = t.test, t.eq, t.ok, t.match, t.raises, t.deep
+
+troupe.log.set_level "off" -- some fail on purpose
+
+local function crew(name, ...)
+  return assert(troupe.spawn({ "actors/" .. name .. ".lua", isolation = "light" }, ...))
+end
+
+local function await(done)
+  local deadline = troupe.now() + 60 * t.slowdown
+  while not done() do
+    if troupe.now() > deadline then error("it never came", 2) end
+    task.poll(0.1)
+  end
+end
+
+-- An actor that lists the messages it gets.
+local function listener()
+  local got = {}
+  return assert(troupe.spawn { { otherwise = function(_, ...) got[#got + 1] = { ... } end }, isolation = "light" }), got
+end
+
+test("kv keeps values, adds, swaps, and forgets what expires", function()
+  local kv = crew "kv"
+  eq(kv:call("set", "a", { 1, 2 }), true)
+  deep(kv:call("get", "a"), { 1, 2 })
+  eq(kv:call("get", "b"), nil)
+  eq(kv:call("add", "hits", 2), 2)
+  eq(kv:call("add", "hits", 3), 5)
+  eq(kv:call("swap", "hits", 4, 0), false)
+  eq(kv:call("swap", "hits", 5, 0), true)
+  eq(kv:call("take", "hits"), 0)
+  eq(kv:call "count", 1)
+  kv:call("set", "short", 1, 0.01)
+  await(function() return kv:call("get", "short") == nil end)
+  deep(kv:call "keys", { "a" })
+end)
+
+test("batcher flushes by count, by time, when asked and at its end", function()
+  local ref, got = listener()
+  local batcher = crew("batcher", { to = ref, count = 3, seconds = 0.01, name = "items" })
+  for i = 1, 4 do batcher:send("add", i) end
+  await(function() return #got == 2 end)
+  deep(got, { { "items", { 1, 2, 3 } }, { "items", { 4 } } })
+  local slow = crew("batcher", { to = ref, seconds = 60 })
+  slow:send("add", "x")
+  eq(slow:call "flush", 1)
+  eq(slow:call "flush", 0)
+  slow:send("add", "y")
+  slow:stop()
+  await(function() return #got == 4 end)
+  deep(got[4], { "batch", { "y" } })
+  match(select(2, troupe.spawn { "actors/batcher.lua", isolation = "light" }), "to = reference")
+end)
+
+test("rate_limiter never lets more pass within its seconds, and keeps the order", function()
+  local limiter = crew("rate_limiter", 3, 0.03)
+  local begin, times, order = troupe.now(), {}, {}
+  for _ = 1, 3 do eq(limiter:call "try", true) end
+  local fourth = limiter:call "try"
+  if troupe.now() - begin < 0.03 then eq(fourth, false) end
+  local futures = {}
+  for i = 1, 6 do
+    futures[i] = limiter:ask "acquire"
+    task.spawn(function()
+      futures[i]:await()
+      times[#times + 1], order[#order + 1] = troupe.now(), i
+    end)
+  end
+  await(function() return #times == 6 end)
+  deep(order, { 1, 2, 3, 4, 5, 6 })
+  ok(times[6] - begin >= 0.06, times[6] - begin)
+  match(select(2, troupe.spawn({ "actors/rate_limiter.lua", isolation = "light" }, 0)), "at least 1")
+end)
+
+test("circuit_breaker opens after failures, and closes when one call succeeds", function()
+  local broken = true
+  local target = assert(troupe.spawn { {
+    get = function(self, value)
+      local token = self:defer()
+      if broken then token:fail "broken" else token:reply(value, nil, "more") end
+    end,
+    nap = function(self) self:defer() end,
+  }, isolation = "light" })
+  local breaker = crew("circuit_breaker", { to = target, failures = 2, reset = 0.02, timeout = 0.5 })
+  eq(breaker:call "state", "closed")
+  raises("broken", breaker.call, breaker, "run", "get", 1)
+  raises("timeout", breaker.call, breaker, "run", "nap")
+  local opened = troupe.now()
+  local fine, err = pcall(breaker.call, breaker, "run", "get", 1)
+  eq(fine, false)
+  ok(err == "circuit open" or troupe.now() - opened >= 0.02, err)
+  broken = false
+  await(function() return breaker:call "state" ~= "open" end)
+  deep(table.pack(breaker:call("run", "get", 7)), { 7, nil, "more", n = 3 })
+  eq(breaker:call "state", "closed")
+end)
+
+test("pubsub is a hub of its own", function()
+  local hub = crew "pubsub"
+  local a, first = listener()
+  local b, second = listener()
+  eq(hub:call("subscribe", "news.*", a), true)
+  hub:call("subscribe", "news.sport", a)
+  hub:call("subscribe", "news.>", b)
+  eq(hub:call("publish", "news.sport", 1), 2)
+  eq(hub:call("publish", "other", 1), 0)
+  eq(hub:call("unsubscribe", "news.>", b), true)
+  eq(hub:call("unsubscribe", "news.>", b), false)
+  eq(hub:call("publish", "news.x", 2), 1)
+  await(function() return #first == 2 end)
+  deep(first, { { "news.sport", 1 }, { "news.x", 2 } })
+  deep(second, { { "news.sport", 1 } })
+  a:kill()
+  await(function() return hub:call("publish", "news.x") == 0 end)
+end)
+
+test("timer keeps times for others", function()
+  local timer = crew "timer"
+  local ref, got = listener()
+  eq(timer:call("after", "tea", 0.01, ref, "ready", "tea"), true)
+  timer:call("after", "cold", 60, ref, "never")
+  eq(timer:call("cancel", "cold"), true)
+  eq(timer:call("cancel", "cold"), false)
+  timer:call("every", "beat", 0.005, ref, "beat")
+  await(function() return #got >= 4 end)
+  eq(timer:call("cancel", "beat"), true)
+  local seen = {}
+  for _, message in ipairs(got) do seen[message[1]] = true end
+  deep(seen, { ready = true, beat = true })
+end)
+
+test("file_writer writes whole lines, flushes, and fails where it cannot open", function()
+  local path = os.tmpname()
+  local writer = crew("file_writer", path)
+  writer:send("line", "one")
+  writer:send("write", "two")
+  eq(writer:call "flush", true)
+  local function contents()
+    local file <close> = assert(io.open(path))
+    return file:read "a"
+  end
+  eq(contents(), "one\ntwo")
+  writer:send("line", "!")
+  eq(writer:stop(), true)
+  eq(contents(), "one\ntwo!\n")
+  local again = crew("file_writer", path, { append = true })
+  again:send("line", "three")
+  again:stop()
+  eq(contents(), "one\ntwo!\nthree\n")
+  os.remove(path)
+  match(select(2, troupe.spawn({ "actors/file_writer.lua", isolation = "light" }, "/no/such/dir/x")), "No such file")
+end)
+
+test("supervisor makes trees of scripts", function()
+  local top = assert(troupe.supervise { children = {
+    { id = "below", start = { "actors/supervisor.lua", { strategy = "one_for_all", children = {
+      { id = "kv", start = { "actors/kv.lua" } }, { id = "timer", start = { "actors/timer.lua" } },
+    } } } } } })
+  local below = top:call("which")[1].ref
+  local kv = below:call("which")[1].ref
+  eq(kv:call("set", "x", 1), true)
+  kv:kill()
+  await(function() return below:call("counts").running == 2 and below:call("which")[1].ref ~= kv end)
+  eq(top:stop(), true)
+  eq(below:alive(), false)
+end)
+
+t.finish()
