@@ -6,6 +6,7 @@
 
 #include <lauxlib.h>
 
+#include "record.h"
 #include "troupe.h"
 
 static lua_Number number_field(lua_State *L, int index, const char *name)
@@ -82,6 +83,35 @@ static uint32_t append_text(lua_State *L, int index, const char *field, struct m
     return buffer_append(&letter->bytes, text ? text : "", size + 1) ? 0 : (uint32_t)size + 1;
 }
 
+/* What the field `preload` says: C functions by name; *size: the bytes appended. 0 or TROUPE_ENOMEM. */
+static int append_preload(lua_State *L, int index, struct message *letter, uint32_t *size)
+{
+    int rc = 0, top = lua_gettop(L);
+    size_t before = letter->bytes.size;
+    if (lua_getfield(L, index, "preload") == LUA_TTABLE) {
+        lua_pushnil(L);
+        while (rc == 0 && lua_next(L, top + 1)) {
+            lua_CFunction function = lua_tocfunction(L, -1);
+            size_t length;
+            const char *name = lua_tolstring(L, -2, &length);
+            rc = buffer_append(&letter->bytes, &function, sizeof function);
+            rc = rc ? rc : buffer_append(&letter->bytes, name, length + 1);
+            lua_pop(L, 1);
+        }
+    }
+    lua_settop(L, top);
+    *size = (uint32_t)(letter->bytes.size - before);
+    return rc;
+}
+
+static int level_field(lua_State *L, int index)
+{
+    size_t size;
+    const char *name = text_field(L, index, "log_level", &size);
+    int level = name ? record_level_of(name, size) : 0;
+    return level > 0 ? level : 0;
+}
+
 int lua_order_of_pool(lua_State *L, int index, bool init, const struct gate *gate, struct message *letter)
 {
     struct pool_order order = {
@@ -94,6 +124,7 @@ int lua_order_of_pool(lua_State *L, int index, bool init, const struct gate *gat
         .rate_jobs = (int32_t)number_field(L, index, "rate_jobs"),
         .rate_per = number_field(L, index, "rate_per"),
         .gate = (uint64_t)(uintptr_t)gate,
+        .log_level = level_field(L, index),
     };
     size_t at = letter->bytes.size;
     if (buffer_append(&letter->bytes, &order, sizeof order))
@@ -101,7 +132,12 @@ int lua_order_of_pool(lua_State *L, int index, bool init, const struct gate *gat
     order.name_size = append_text(L, index, "name", letter);
     order.path_size = append_text(L, index, "path", letter);
     order.cpath_size = append_text(L, index, "cpath", letter);
-    if (!order.name_size || !order.path_size || !order.cpath_size)
+    lua_getfield(L, index, "libs");
+    bool chosen = !lua_isnil(L, -1);
+    lua_pop(L, 1);
+    order.libs_size = chosen ? append_text(L, index, "libs", letter) : 0;
+    bool short_of = !order.name_size || !order.path_size || !order.cpath_size || (chosen && !order.libs_size);
+    if (short_of || append_preload(L, index, letter, &order.preload_size))
         return TROUPE_ENOMEM;
     memcpy(letter->bytes.data + at, &order, sizeof order);
     return 0;

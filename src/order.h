@@ -4,7 +4,7 @@
 
 #include <stdint.h>
 
-/* At the start of a MAIL_OPEN body. Behind it: name, path and cpath, each with its closing zero; then the call that
+/* At the start of a MAIL_OPEN body. Behind it: name, path, cpath and libs, each with its closing zero; then what is preloaded; then the call that
  * is each new worker's init, if `init`. */
 struct pool_order {
     int32_t workers;
@@ -14,10 +14,12 @@ struct pool_order {
     int32_t max_jobs;    /* 0: no end */
     int32_t concurrency; /* 0: the default */
     int32_t rate_jobs;   /* most that start in any rate_per seconds; 0: no bound */
-    int32_t unused;
+    int32_t log_level;   /* failed jobs are logged at it; 0: they are not */
     double rate_per;
     uint64_t gate;       /* address of the pool's struct gate, held for the node; 0: any number may wait */
     uint32_t name_size, path_size, cpath_size; /* closing zeros included */
+    uint32_t libs_size;     /* standard libraries, comma-separated; 0: all */
+    uint32_t preload_size;  /* for each preloaded function its address, then its name with a closing zero */
     uint32_t reserved;
 };
 

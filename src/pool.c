@@ -252,7 +252,8 @@ static int read_pool_order(struct pool *self, struct pool_order *order)
         return TROUPE_EBADMSG;
     memcpy(order, body, sizeof *order);
     self->gate = (struct gate *)(uintptr_t)order->gate;
-    size_t strings = (size_t)order->name_size + order->path_size + order->cpath_size;
+    size_t texts = (size_t)order->name_size + order->path_size + order->cpath_size + order->libs_size;
+    size_t strings = texts + order->preload_size;
     if (size - sizeof *order < strings || order->workers < 1)
         return TROUPE_EBADMSG;
     const char *name = (const char *)body + sizeof *order;
@@ -260,6 +261,10 @@ static int read_pool_order(struct pool *self, struct pool_order *order)
     self->worker.vm.path = order->path_size > 1 ? name + order->name_size : NULL;
     self->worker.vm.cpath = order->cpath_size > 1 ? name + order->name_size + order->path_size : NULL;
     self->worker.vm.memory_limit = order->memory_limit;
+    self->worker.vm.libs = order->libs_size > 0 ? name + texts - order->libs_size : NULL;
+    self->worker.vm.preload = (const unsigned char *)name + texts;
+    self->worker.vm.preload_bytes = order->preload_size;
+    self->log_level = order->log_level;
     if (!order->init)
         return 0;
     self->init = message_new(MAIL_RUN);

@@ -7,6 +7,7 @@ void pool_report(struct pool *self, const struct action *a)
 {
     const struct ticket *t = a->load;
     struct message *m = a->result;
+    pool_log_failure(self, t, a->end, m);
     if (t->flags & FLAG_DISCARD) {
         message_destroy(&m);
         return;

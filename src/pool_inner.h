@@ -85,6 +85,7 @@ struct pool {
     struct message *failure; /* why the last worker did not come up */
     struct message *drain;   /* questions to answer once drained */
     struct message *joining; /* questions to answer once nothing is pending */
+    int log_level;           /* of failed jobs; 0: not logged */
     struct histogram waits;  /* from when a job was queued until it was handed out the first time */
     struct histogram runs;   /* what workers measured */
     struct gate *gate;       /* NULL: any number of jobs may wait */
@@ -140,6 +141,9 @@ void pool_keep_letter(struct message **letter);
 void pool_hand_out(struct pool *self, const struct action *a, double now);
 void pool_recall(struct pool *self, int worker, double now);
 void pool_end_job(struct pool *self, const struct action *a, double now);
+
+/* Logs that the job's run, or the job, failed, if the pool's maker wants that. `outcome` may be NULL. */
+void pool_log_failure(const struct pool *self, const struct ticket *t, enum job_end end, const struct message *outcome);
 
 /* Makes the letter the outcome of the ticket's job, and posts it. */
 void pool_post_outcome(struct pool *self, const struct ticket *t, struct message **letter);

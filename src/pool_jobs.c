@@ -78,6 +78,7 @@ void pool_end_job(struct pool *self, const struct action *a, double now)
     struct message *result = a->result;
     pool_leave_place(self, t);
     bool ran = result;
+    pool_log_failure(self, t, a->end, result);
     pool_settle_end(self, t, a);
     if (t->flags & FLAG_DISCARD) {
         message_destroy(&result);

@@ -135,6 +135,11 @@ static int furnish(lua_State *L)
         lua_setfield(L, 2, "cpath");
     }
     lua_settop(L, 0);
+    if (options->preload_bytes)
+        vm_preload(L, options->preload, options->preload_bytes);
+    if (options->libs)
+        vm_close_libraries(L, options->libs);
+    lua_settop(L, 0);
     return options->open ? options->open(L) : 0;
 }
 

@@ -19,6 +19,9 @@ struct vm_options {
     size_t memory_limit; /* bytes its Lua objects may take; 0: no limit */
     const char *path;    /* package.path; NULL: Lua's default */
     const char *cpath;
+    const char *libs;    /* standard libraries there shall be besides the basic functions, comma-separated; NULL: all */
+    const unsigned char *preload; /* for package.preload: addresses of C functions, each with its name behind it and a zero */
+    size_t preload_bytes;
     int (*open)(lua_State *L); /* the floor above: fills package.preload; run under a pcall. May be NULL */
 };
 

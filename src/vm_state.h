@@ -53,6 +53,12 @@ void vm_leave(struct vm *self, struct vm_track track);
  * once. Raises memory errors. */
 void vm_track_libraries(lua_State *L);
 
+/* Takes the standard libraries away that are not in the comma-separated list; without `package`, require too. */
+void vm_close_libraries(lua_State *L, const char *libs);
+
+/* Fills package.preload as vm_options says. */
+void vm_preload(lua_State *L, const unsigned char *preload, size_t size);
+
 /* The part of it that a host's state gets too, once it has tasks: coroutine.resume, wrap and close. Takes the value on top,
  * which holds the address of the host's scheduler, or nil in a vm. */
 void vm_track_coroutines(lua_State *L);

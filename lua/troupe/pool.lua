@@ -9,8 +9,8 @@ local core = require "troupe.core"
 local options = require "troupe.options"
 local settings = require "troupe.pool.settings"
 
-local error, getmetatable, ipairs, math, next, package, pairs, require, table, type =
-  error, getmetatable, ipairs, math, next, package, pairs, require, table, type
+local debug, error, getmetatable, ipairs, math, next, package, pairs, require, table, tostring, type =
+  debug, error, getmetatable, ipairs, math, next, package, pairs, require, table, tostring, type
 
 local Pool = core.class
 
@@ -25,7 +25,48 @@ local pool_options = {
   memory_limit = "bytes", path = "string", cpath = "string", on_done = "function", on_failed = "function",
   discard = "boolean", result_id = "boolean", max_jobs = "count", concurrency = "count",
   rate = "table", queue_limit = "count",
+  libs = "table", preload = "table", log_level = "string",
 }
+
+local known_libs = {
+  coroutine = true, table = true, io = true, os = true, string = true, math = true, utf8 = true, debug = true,
+  package = true,
+}
+
+local known_levels = {
+  emerg = true, alert = true, fatal = true, error = true, warning = true, notice = true, info = true, debug = true,
+  trace = true,
+}
+
+-- The standard libraries that an option asks for, comma-separated; nil for all.
+local function libs_of(libs)
+  if not libs then return nil end
+  for i, name in ipairs(libs) do
+    if not known_libs[name] then
+      error(("troupe.pool: libs: name of a standard library expected at [%d], got %s"):format(i, tostring(name)), 3)
+    end
+  end
+  return table.concat(libs, ",")
+end
+
+-- The C functions that an option wants preloaded, by name.
+local function preload_of(preload)
+  for name, fn in pairs(preload or {}) do
+    local plain = type(fn) == "function" and debug.getinfo(fn, "S").what == "C" and not debug.getupvalue(fn, 1)
+    if type(name) ~= "string" or not plain then
+      error(("troupe.pool: preload: C function without upvalues expected at [%s], got %s"):format(tostring(name),
+        type(fn)), 3)
+    end
+  end
+  return preload
+end
+
+local function level_of(level)
+  if level and not known_levels[level] then
+    error(("troupe.pool: log_level: there is no level '%s'"):format(level), 3)
+  end
+  return level
+end
 
 local rate_options = { jobs = "count", per = "seconds" }
 
@@ -66,7 +107,12 @@ end
 --   max_jobs (a worker that ran so many is replaced by a new one when it has no job), concurrency (most jobs one worker
 --   has while others of them wait, default 1000), rate ({ jobs =, per = seconds }: no more than so many start
 --   within any so many seconds; the rest wait), queue_limit (most jobs that wait for a worker: submit waits then, see
---   its enqueue_timeout. Jobs with a time, a delay or an interval do not count, nor do what map and its kin send)
+--   its enqueue_timeout. Jobs with a time, a delay or an interval do not count, nor do what map and its kin send),
+--   libs (list of the standard libraries that a worker has besides the basic functions: coroutine, table, io, os,
+--   string,
+--   math, utf8, debug, package; default: all. Without package there is no require), preload (table: name -> C function
+--   without upvalues, for the workers' package.preload), log_level (a level of troupe.log: failed jobs, and failed runs
+--   of repeating ones, are logged at it)
 -- @return the pool; closing or collecting it shuts it down soon
 local function new(opts)
   opts = options.check(opts, pool_options, "troupe.pool", 2)
@@ -80,6 +126,8 @@ local function new(opts)
     concurrency = opts.concurrency, queue_limit = opts.queue_limit,
   }
   order.rate_jobs, order.rate_per = rate_of(opts.rate)
+  order.libs, order.preload = libs_of(opts.libs), preload_of(opts.preload)
+  order.log_level = level_of(opts.log_level)
   local pool
   if opts.init then pool = core.new(order, opts.init, table.unpack(args, 1, args.n or #args))
   else pool = core.new(order) end
