@@ -48,6 +48,17 @@ t.test("pool_errors", function()
     .. "1\t1\tnil\n2\tnil\t3 is odd\n3\t2\tnil\n4\tnil\t5 is odd\n5\t3\tnil\nat last\n$")
 end)
 
+t.test("pool_flaky", function()
+  prints("pool_flaky", "index after 1\nbusy news after 3\ngone fishing: status 404\n2 retries\n")
+end)
+
+t.test("pool_schedule", function()
+  for _, out in ipairs{ run "pool_schedule" } do
+    t.match(out, "^true\tcancelled\nreport 1\nreport 2\nno report\nreport 4\nreport 5\n")
+    t.match(out, "true\ntrue\n0 left\n$")
+  end
+end)
+
 t.test("pool_init", function() prints("pool_init", "Lima\nAccra\n?\n") end)
 
 -- A directory with the files of a table name -> text, gone when the body ends.
