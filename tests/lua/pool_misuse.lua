@@ -42,6 +42,8 @@ t.test("whatever way a job is submitted, who did it wrong is told where", functi
   raises("imap: list or iterator expected", function() pool:imap(same) end)
   raises("map: list or iterator expected", function() pool:map(same) end)
   raises("join: number of seconds", function() pool:join(-1) end)
+  raises("stream: integer", function() pool:submit(same):stream "x" end)
+  raises("take: number of seconds", function() pool:submit(same):take(-1) end)
   pool:shutdown()
   for _, name in ipairs { "cancel", "clear", "join", "pause", "resume" } do
     raises(name .. ": the pool is closed$", function() pool[name](pool) end)

@@ -2,7 +2,7 @@
 
 local core = require "troupe.core"
 
-local select, setmetatable = select, setmetatable
+local error, math, select, setmetatable, type = error, math, select, setmetatable, type
 
 local Job = core.job_class
 
@@ -22,6 +22,9 @@ end
 -- @return iterator: the values of each emit or sync, false in place of a first one that is nil
 -- @usage for line in job:stream() do print(line) end
 function Job.stream(job, window)
+  if window ~= nil and (math.type(window) ~= "integer" or window < 1) then
+    error("stream: integer, a window of at least 1, expected", 2)
+  end
   Job._open(job, window)
   local function step()
     job:resume()
@@ -38,4 +41,9 @@ end
 --- Takes the next that a job synced or emitted. After a sync the job waits for resume.
 -- @param timeout seconds, at most so long; nil: for ever
 -- @return its values; nil, "timeout"; nil, "ended" when the job has ended without another
-function Job.take(job, timeout) return taken(Job._next(job, timeout)) end
+function Job.take(job, timeout)
+  if timeout ~= nil and (type(timeout) ~= "number" or timeout < 0 or timeout ~= timeout) then
+    error("take: number of seconds, not negative, expected", 2)
+  end
+  return taken(Job._next(job, timeout))
+end
