@@ -247,12 +247,14 @@ static int actor_address(lua_State *L)
     return 1;
 }
 
-/* (address) -> the actor of that address; a dead one where it lives no more */
+/* (address) -> the actor of that address; a dead one where it lives no more. Raises for one of another vm */
 static int actor_find(lua_State *L)
 {
     struct actors *house = actors_of(L);
     uint64_t id = (uint64_t)luaL_checkinteger(L, 1);
     const struct actor *a = id_map_find(&house->live, id);
+    if (address_make(address_node(id), address_box(id), 0) != house->base)
+        luaL_error(L, "an actor of another vm cannot be reached from here yet");
     if (a)
         actor_push(L, a, lua_upvalueindex(ACTOR_ANCHORS));
     else
@@ -264,6 +266,23 @@ static int actor_find(lua_State *L)
 static int actor_is(lua_State *L)
 {
     lua_pushboolean(L, actor_at(L, 1) != NULL);
+    return 1;
+}
+
+/* () -> a list of the actors that live, in no particular order */
+static int actor_all(lua_State *L)
+{
+    lua_Integer count = 0;
+    lua_settop(L, 0);
+    lua_newtable(L);
+    lua_pushnil(L);
+    while (lua_next(L, lua_upvalueindex(ACTOR_ANCHORS))) {
+        const struct actor *a = actor_at(L, -1);
+        if (a && a->state != ACTOR_DEAD)
+            lua_rawseti(L, 1, ++count);
+        else
+            lua_pop(L, 1);
+    }
     return 1;
 }
 
@@ -382,7 +401,7 @@ static struct actors *push_house(lua_State *L)
 static const luaL_Reg functions[] = {
     {"new", actor_new}, {"started", actor_started}, {"become", actor_become}, {"finish", actor_finish},
     {"alive", actor_alive}, {"reason", actor_reason}, {"address", actor_address}, {"find", actor_find}, {"is", actor_is},
-    {"current", actor_self}, {"look_into", actor_look_into}, {"set_deadline", set_deadline}, {"set_up", set_up},
+    {"all", actor_all}, {"current", actor_self}, {"look_into", actor_look_into}, {"set_deadline", set_deadline}, {"set_up", set_up},
     {"equal", equal}, {"note", actor_note}, {"starting", actor_starting}, {NULL, NULL}};
 
 int lua_actor_open(lua_State *L)

@@ -13,7 +13,8 @@ local receive = require "troupe.actor_receive"
 local run = require "troupe.actor_run"
 local wait = require "troupe.actor_wait"
 
-local error, math, pairs, setmetatable, tostring, type = error, math, pairs, setmetatable, tostring, type
+local error, ipairs, math, pairs, setmetatable, table, tostring, type =
+  error, ipairs, math, pairs, setmetatable, table, tostring, type
 
 local M = {}
 
@@ -294,6 +295,19 @@ function M.spawn(what, ...)
   local class, why = behaviours.find(behaviour, "spawn")
   if not class then return nil, why end
   return spawn_here(class, opts, core.copy(...))
+end
+
+--- Ends the actors of this vm, the latest first, each by way of its terminate("shutdown"), for which it has 5 seconds;
+-- those that have a supervisor are ended by it, before it ends itself. What troupe.shutdown does before it ends pools.
+function M.shutdown()
+  local left, me = {}, core.current()
+  for _, ref in ipairs(core.all()) do
+    if ref ~= me and not bonds.supervised[ref] then left[#left + 1] = ref end
+  end
+  table.sort(left, function(a, b) return core.address(a) > core.address(b) end)
+  for _, ref in ipairs(left) do
+    if not ref:stop "shutdown" then ref:kill() end
+  end
 end
 
 -- Says once that an actor failed.

@@ -8,7 +8,7 @@ local topic = require "troupe.topic"
 local wait = require "troupe.actor_wait"
 local debug = require "troupe.log.core".debug
 
-local error, next, pairs, table, type = error, next, pairs, table, type
+local error, next, pairs, setmetatable, table, type = error, next, pairs, setmetatable, table, type
 local math = math
 
 local M = {}
@@ -17,6 +17,9 @@ local watchers = {} -- actor -> { watcher -> how many times }
 local links = {}    -- actor -> { other -> true }
 local waiting = {}  -- actor -> place of those who wait for its end
 local names, name_of = {}, {}
+
+-- Actors that another one starts again when they end.
+M.supervised = setmetatable({}, { __mode = "k" })
 local dead_letters = 0
 
 local function current(what)

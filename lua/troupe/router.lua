@@ -5,6 +5,7 @@
 
 require "troupe"
 local actor = require "troupe.actor"
+local supervised = require "troupe.actor_bonds".supervised
 local options = require "troupe.options"
 
 local error, ipairs, math, pairs, pcall, setmetatable, tostring, type =
@@ -95,7 +96,9 @@ return function(opts)
   if not choose then error("router: unknown kind '" .. named.kind .. "'", 2) end
   local function make()
     local member, why = actor.spawn { behaviour, isolation = named.isolation or "light", link = true }
-    return member or error(why, 0)
+    if not member then error(why, 0) end
+    supervised[member] = true
+    return member
   end
   local made = setmetatable({ init = function(self)
     self.choose, self.turn, self.crew, self.make = choose, 0, {}, make

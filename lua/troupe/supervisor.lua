@@ -12,6 +12,7 @@
 require "troupe"
 local actor = require "troupe.actor"
 local options = require "troupe.options"
+local supervised = require "troupe.actor_bonds".supervised
 local now = require "troupe".now
 
 local error, ipairs, math, pairs, select, setmetatable, table, tostring, type =
@@ -75,7 +76,7 @@ local function begin(self, child)
   local start = child.spec.start
   local ref, why = actor.spawn(spawn_options(child, self.isolation), table.unpack(start, 2, start.n or #start))
   child.ref, child.due = ref, nil
-  if ref then self.by_ref[ref] = child end
+  if ref then self.by_ref[ref], supervised[ref] = child, true end
   return ref, why
 end
 

@@ -405,10 +405,40 @@ test("a vm closes with actors in every state", function()
   eq(status, 0)
 end)
 
-raises("dead", function()
+test("actors live in workers and in threads' children, and end with them in every state", function()
+  local function work(n)
+    local troupe, task = require "troupe", require "troupe.task" -- luacheck: ignore 431
+    local function light(b) return assert(troupe.spawn { b, isolation = "light" }) end -- luacheck: ignore 431
+    local sum = light {
+      add = function(self, k)
+        self.n = (self.n or 0) + k
+        return self.n
+      end,
+    }
+    for i = 1, n do sum:send("add", i) end
+    light({ x = function() task.sleep(60) end }):send "x"
+    light(function(self) self:receive() end)
+    light { init = function(self) self:every(0.001, "x") end, x = function() end }
+    return sum:call("add", 0)
+  end
+  local pool <close> = troupe.pool { workers = 2 }
+  local jobs = {}
+  for i = 1, 20 do jobs[i] = pool:submit(work, i) end
+  for i = 1, 20 do eq(jobs[i]:await(), i * (i + 1) // 2) end
+  local child = require "llthreads2".new(string.dump(work), 10):start()
+  deep({ child:join() }, { true, 55 })
+end)
+
+test("a reference that comes from another vm is refused", function()
+  local pool <close> = troupe.pool { workers = 1 }
+  local job = pool:submit [[return require "troupe".spawn { {}, isolation = "light" }]]
+  raises("an actor of another vm cannot be reached from here yet", job.await, job)
+end)
+
+test("a call to the dead raises dead", function()
   local gone = light {}
   gone:kill()
-  gone:call "x"
+  raises("^dead$", gone.call, gone, "x")
 end)
 
 t.finish()

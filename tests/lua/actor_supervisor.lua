@@ -316,4 +316,24 @@ test("a router replaces members that fail, passes errors on, and ends with its c
   eq(router:stop(), true)
 end)
 
+test("shutdown ends supervisors from the leaves up, and every actor with its terminate", function()
+  local log = {}
+  local function ending(id)
+    return { { init = function() end, terminate = function(_, reason) log[#log + 1] = id .. " " .. reason end } }
+  end
+  assert(troupe.spawn { ending("first")[1], isolation = "light" })
+  assert(troupe.supervise { children = {
+    { id = "a", start = ending "a" },
+    { id = "b", start = { "actors/supervisor.lua", { children = {} } } },
+    { id = "c", start = ending "c" },
+  } })
+  assert(troupe.router { 2, ending("member")[1] })
+  assert(troupe.spawn { ending("last")[1], isolation = "light" })
+  troupe.shutdown()
+  deep(log, {
+    "last shutdown", "member shutdown", "member shutdown", "c shutdown", "a shutdown", "first shutdown",
+  })
+  eq(#require "troupe.actor.core".all(), 0)
+end)
+
 t.finish()

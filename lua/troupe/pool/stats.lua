@@ -93,10 +93,12 @@ function M.find(name)
   return nil
 end
 
---- Shuts down every pool of the program, one after the other, and waits for them. Not from a pool's job, which it would
--- wait for.
+--- Ends the actors of this vm, supervisors from the leaves up; then shuts down every pool of the program, one after the
+-- other, and waits for them. Not from a pool's job, which it would wait for.
 -- @param now boolean: what is pending is cancelled, what runs is stopped
 function M.shutdown(now)
+  local actor = package.loaded["troupe.actor"]
+  if actor then actor.shutdown() end
   for _, pool in ipairs(core.pools() or {}) do core.shut(pool[1], now) end
 end
 
