@@ -1,5 +1,5 @@
--- pool_flaky.lua - fetching from a source that fails now and then: retries with growing waits, in part left to chance, so
--- that many clients do not come back all at once; and no retry where one would be in vain.
+-- pool_flaky.lua - fetching from a source that fails now and then: retries with growing waits, in part left to chance,
+-- so that many clients do not come back all at once; and no retry where one would be in vain.
 local troupe = require "troupe"
 
 local pool <close> = troupe.pool{ workers = 2, rate = { jobs = 50, per = 1 } } -- what the source lets us ask
