@@ -1,6 +1,6 @@
 /* loop.c - one vm's loop.
  *
- * A turn: tasks that are ready or due (vm_tasks_turn); then letters, at most LETTERS of them; then descriptors. Only when all three
+ * A turn: tasks that are ready or due; then letters, at most LETTERS of them; then descriptors. Only when all three
  * gave nothing does it sleep, until the next of any. So neither a storm of letters nor tasks that keep each other
  * ready starve the rest.
  *
