@@ -197,9 +197,11 @@ static void heard(struct crew *self, struct worker *worker, double now)
 
 void crew_park(struct crew *self, struct worker *worker, struct job *job, double now)
 {
+    double begun = worker->since;
     worker->waiting++;
     crew_take(self, worker, job, now);
     job->state = JOB_PARKED;
+    job->begun = begun;
     job_list_insert(&worker->parked, worker->parked.tail, job);
     heard(self, worker, now);
 }

@@ -359,6 +359,21 @@ void dispatcher_sync(struct dispatcher *self, uint64_t id, bool syncing)
         job->syncing = syncing && (job->state == JOB_HANDED || job->state == JOB_PARKED);
 }
 
+void dispatcher_info(const struct dispatcher *self, uint64_t id, struct job_info *out)
+{
+    const struct job *job = id_map_find(&self->live, id);
+    *out = (struct job_info){.state = dispatcher_state(self, id), .worker = dispatcher_worker_of(self, id)};
+    if (!job)
+        return;
+    out->attempt = job_attempts(job);
+    const struct worker *worker = crew_find(&self->crew, out->worker);
+    bool runs = worker && (job->state == JOB_PARKED || worker->jobs.head == job);
+    if (!runs)
+        return;
+    out->attempt++;
+    out->started = job->state == JOB_PARKED ? job->begun : worker->since;
+}
+
 int dispatcher_worker_of(const struct dispatcher *self, uint64_t id)
 {
     const struct job *job = id_map_find(&self->live, id);

@@ -180,6 +180,14 @@ double dispatcher_deadline(const struct dispatcher *self);
 /* The next action; false when there is none. */
 bool dispatcher_next(struct dispatcher *self, struct action *out);
 
+struct job_info {
+    enum job_state state;
+    int worker;     /* that has it; 0: none */
+    int attempt;    /* runs begun, the one under way included */
+    double started; /* when that began, as well as is known; 0: none is under way */
+};
+
+void dispatcher_info(const struct dispatcher *self, uint64_t id, struct job_info *out);
 enum job_state dispatcher_state(const struct dispatcher *self, uint64_t id);
 
 /* Its run waits for its owner, or no longer. Nothing when no worker has the job. */

@@ -55,6 +55,7 @@ struct job {
     union {
         int64_t order; /* its place in its level; smaller is sooner */
         void *result;  /* once it has ended */
+        double begun;  /* while it is parked: when its run began, as well as is known */
     };
     uint32_t worker;  /* that has it */
     uint8_t state;    /* enum job_state, JOB_RUNNING apart */

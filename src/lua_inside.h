@@ -13,7 +13,7 @@ struct vm_run *lua_inside_check(lua_State *L, const char *what);
 int lua_emit(lua_State *L);
 int lua_sync(lua_State *L);
 
-/* Puts checkin, emit and sync into the table on top. */
+/* Puts job, checkin, emit and sync into the table on top. */
 void lua_inside_open(lua_State *L);
 
 #endif

@@ -15,6 +15,7 @@
 #include <lauxlib.h>
 #include <string.h>
 
+#include "clock.h"
 #include "lua_loop.h"
 #include "lua_outcome.h"
 #include "lua_stream.h"
@@ -305,44 +306,87 @@ static int job_detach(lua_State *L)
     return 0;
 }
 
-/* The status is on top. */
-static int finish_info(lua_State *L, int status, lua_KContext context)
+static void set_time(lua_State *L, const char *name, double at)
 {
-    const struct lua_job *self = lua_touserdata(L, 1);
-    (void)status;
-    (void)context;
-    lua_createtable(L, 0, 4);
-    lua_insert(L, -2);
-    lua_setfield(L, -2, "status");
-    lua_pushinteger(L, (lua_Integer)self->future.id);
-    lua_setfield(L, -2, "id");
-    if (lua_job_has_results(self) || self->status == FAILED) {
+    if (at <= 0)
+        return;
+    lua_pushnumber(L, at);
+    lua_setfield(L, -2, name);
+}
+
+/* What is known of an ended job: the table is on top. */
+static void add_end(lua_State *L, const struct lua_job *self)
+{
+    lua_pushinteger(L, self->attempt);
+    lua_setfield(L, -2, "attempt");
+    if (self->worker) {
+        lua_pushinteger(L, self->worker);
+        lua_setfield(L, -2, "worker");
+    }
+    set_time(L, "ended", self->ended);
+    if (self->attempt && self->seconds > 0) {
         lua_pushnumber(L, self->seconds);
         lua_setfield(L, -2, "seconds");
+        set_time(L, "started", self->ended - self->seconds);
     }
     if (self->status == FAILED) {
         push_error(L, self);
         lua_setfield(L, -3, "traceback");
         lua_pop(L, 1);
     }
+}
+
+/* The node's answer is on top, unless the job had ended before it was asked. */
+static int finish_info(lua_State *L, int status, lua_KContext context)
+{
+    const struct lua_job *self = lua_touserdata(L, 1);
+    (void)status;
+    (void)context;
+    bool live = self->status == PENDING && lua_istable(L, -1);
+    if (!live) {
+        lua_createtable(L, 0, 8);
+        if (self->status == PENDING)
+            lua_pushliteral(L, "unknown"); /* its pool is gone, and the outcome on its way */
+        finish_status(L, LUA_OK, 0);
+        lua_setfield(L, -2, "status");
+    }
+    lua_pushinteger(L, (lua_Integer)self->future.id);
+    lua_setfield(L, -2, "id");
+    set_time(L, "submitted", self->submitted);
+    if (self->status != PENDING && self->status != DETACHED)
+        add_end(L, self);
+    lua_stream_push_progress(L, self, 1);
+    lua_setfield(L, -2, "progress");
     return 1;
 }
 
-/* id, status, seconds its run took, traceback */
+static int ask_info(lua_State *L)
+{
+    struct header question = about(lua_touserdata(L, 1), MAIL_STATUS);
+    question.u.number = 1;
+    return lua_loop_ask(L, &question, -1);
+}
+
+/* id, status, submitted; as far as there is such: worker, attempt, started, ended, seconds of the run, progress, traceback */
 static int job_info(lua_State *L)
 {
-    lua_job_check(L);
-    lua_getfield(L, 1, "status");
-    lua_pushvalue(L, 1);
-    lua_callk(L, 1, 1, 0, finish_info);
+    struct lua_job *self = lua_job_check(L);
+    lua_settop(L, 1);
+    while (ear_turn(self->ear, L))
+        ;
+    if (self->status == PENDING) {
+        lua_pushcfunction(L, ask_info);
+        lua_pushvalue(L, 1);
+        lua_callk(L, 1, 1, 0, finish_info);
+    }
     return finish_info(L, LUA_OK, 0);
 }
 
 /* (job) -> the word for what it ended as, "pending" before: without asking anybody */
 static int job_seen(lua_State *L)
 {
-    static const char *const words[] = {[PENDING] = "pending", [FINISHED] = "finished", [FAILED] = "failed",
-                                        [CANCELLED] = "cancelled", [LOST] = "lost", [DETACHED] = "detached"};
+    static const char *const words[] = {[PENDING] = "pending", [FINISHED] = "finished", [STOPPED] = "finished",
+                                        [FAILED] = "failed", [KILLED] = "failed", [CANCELLED] = "cancelled", [LOST] = "lost", [DETACHED] = "detached"};
     lua_pushstring(L, words[lua_job_check(L)->status]);
     return 1;
 }
@@ -389,7 +433,7 @@ void lua_job_push_class(lua_State *L)
 struct future *lua_job_push(lua_State *L, struct ear *ear, uint32_t pool, int class, int pending)
 {
     struct lua_job *self = lua_newuserdatauv(L, sizeof *self, 1);
-    *self = (struct lua_job){.future = {.resolve = resolve}, .ear = ear, .pool = pool};
+    *self = (struct lua_job){.future = {.resolve = resolve}, .ear = ear, .pool = pool, .submitted = clock_now()};
     lua_pushvalue(L, class);
     lua_setmetatable(L, -2);
     if (ear_expect(ear, &self->future))

@@ -76,6 +76,9 @@ void lua_job_hold(lua_State *L, struct lua_job *self, struct message **letter)
     size_t size = message_body_size(*letter);
     self->status = status_of(h->flags);
     self->seconds = h->u.seconds;
+    self->attempt = (uint32_t)h->code;
+    self->worker = self->attempt ? (uint16_t)h->worker : 0;
+    memcpy(&self->ended, &h->from, sizeof self->ended);
     if (!lua_job_has_results(self) || size == 0 || !hold_scalar(self, message_body(*letter), size)) {
         lua_pushcfunction(L, hold_values);
         lua_pushvalue(L, -2);

@@ -17,6 +17,9 @@ struct lua_job {
     uint32_t pool;
     uint8_t status;
     uint8_t held;
+    uint16_t worker;  /* of its last run; 0: none */
+    uint32_t attempt; /* runs begun, once it has ended */
+    double submitted, ended; /* monotonic seconds */
     bool told; /* callbacks wait for its outcome */
     bool streams; /* it has a stream: lua_stream.c */
     bool waited;  /* someone waits, or waited, for its end */

@@ -246,15 +246,15 @@ static bool boolean_field(lua_State *L, const char *name)
     return v;
 }
 
-/* Puts the options' functions that go with the call before it, and in front of them what says which they are: how many
+/* Puts the options' functions that go with the call, and its name, before it, and in front of them what says which they are: how many
  * values. */
 static int push_extra(lua_State *L)
 {
-    static const char *const names[] = {"cleanup", "on_done_in_worker"}; /* in the order of enum job_extra's bits */
+    static const char *const names[] = {"cleanup", "on_done_in_worker", "name"}; /* in the order of enum job_extra's bits */
     lua_Integer which = 0;
     int count = 0;
     luaL_checkstack(L, 4, NULL);
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < 3; i++) {
         if (lua_getfield(L, 2, names[i]) == LUA_TNIL) {
             lua_pop(L, 1);
             continue;

@@ -21,6 +21,7 @@ enum { WINDOW_DEFAULT = 64 };
 struct stream {
     const struct lua_job *job;
     struct message *first, *last;
+    struct message *progress; /* the latest; NULL: none */
     uint64_t run;        /* of the last letter that came */
     uint64_t told;       /* the last number that the run was told to be taken */
     uint64_t synced;     /* the number of what was taken and waits to be resumed; 0: none */
@@ -36,6 +37,7 @@ static int forget(lua_State *L)
 {
     struct stream *self = lua_touserdata(L, 1);
     message_destroy_list(&self->first);
+    message_destroy(&self->progress);
     return 0;
 }
 
@@ -143,6 +145,12 @@ void lua_stream_take(lua_State *L, struct lua_job *self, struct message **letter
     }
     struct stream *s = find(L, self, -1);
     const struct header *h = message_header(*letter);
+    if (h->flags & FLAG_PROGRESS) {
+        message_destroy(&s->progress);
+        s->progress = *letter;
+        *letter = NULL;
+        return;
+    }
     if (h->code != s->run) { /* the job runs again, with the window that the node gave it */
         s->run = h->code;
         s->told = 0;
@@ -158,6 +166,18 @@ void lua_stream_take(lua_State *L, struct lua_job *self, struct message **letter
     if (self->waited || self->told)
         lift(self, s);
     lua_loop_wake(L, s);
+}
+
+void lua_stream_push_progress(lua_State *L, const struct lua_job *self, int index)
+{
+    static const struct value_mode mode;
+    int count;
+    const struct stream *s = find(L, self, index);
+    const struct message *m = s ? s->progress : NULL;
+    if (!m)
+        lua_pushnil(L);
+    else if (value_decode(L, message_body(m), message_body_size(m), &mode, &count))
+        lua_error(L);
 }
 
 void lua_stream_end(lua_State *L, const struct lua_job *self)

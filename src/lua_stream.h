@@ -9,6 +9,9 @@
 /* A letter that the job on top of the stack has sent; it may be kept. */
 void lua_stream_take(lua_State *L, struct lua_job *self, struct message **letter);
 
+/* Pushes what the job at `index` last said of its progress; nil: nothing. */
+void lua_stream_push_progress(lua_State *L, const struct lua_job *self, int index);
+
 /* The job on top of the stack has ended: who waits for more of it goes on. */
 void lua_stream_end(lua_State *L, const struct lua_job *self);
 

@@ -22,7 +22,7 @@ enum message_kind {
     MAIL_PARKED, /* worker -> node: job `id` waits; the worker is free for others */
     MAIL_RESULT, /* node -> client: the outcome of job `id` */
     MAIL_CANCEL, /* client -> node: cancel job `id` of `pool`, or all pending (id 0), delayed ones too if `number`; ANSWER true or false */
-    MAIL_STATUS, /* client -> node: ANSWER the word for the state of job `id` */
+    MAIL_STATUS, /* client -> node: ANSWER the word for the state of job `id`; `number` 1: a map of what is known of it */
     MAIL_STATS,  /* client -> node: ANSWER the counts of pool `pool` as a map */
     MAIL_RESIZE, /* client -> node: `number` workers from now on */
     MAIL_ANSWER, /* node -> client: to the question `id` */
@@ -57,6 +57,7 @@ enum message_flag {
     FLAG_DISCARD = 16, /* nobody will ask for the outcome */
     FLAG_SOON = 32,    /* MAIL_CLOSE: cancel what is pending */
     FLAG_SYNC = 32,    /* MAIL_EMIT: the job waits until it is resumed */
+    FLAG_PROGRESS = 64, /* MAIL_EMIT: how far the job is; out of the count */
     FLAG_STRICT = 32,  /* a batch: the first call that raises fails the whole, so that it can be tried again */
     FLAG_CANCELLED = 64, /* the outcome: it never ran */
     FLAG_KILLED = 64,    /* DONE: the run was broken into, or ended where it waited */

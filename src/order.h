@@ -23,8 +23,8 @@ struct pool_order {
     uint32_t reserved;
 };
 
-/* Functions in front of a call, with FLAG_EXTRA: which there are, added up. */
-enum job_extra { EXTRA_CLEANUP = 1, EXTRA_ON_DONE = 2 };
+/* Functions, and the name, in front of a call, with FLAG_EXTRA: which there are, added up. */
+enum job_extra { EXTRA_CLEANUP = 1, EXTRA_ON_DONE = 2, EXTRA_NAME = 4 };
 
 enum job_order_bit {
     ORDER_FIRST = 1,

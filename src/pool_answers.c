@@ -38,18 +38,42 @@ void pool_write_error(struct message *letter, const char *text)
     pack_nil(&letter->bytes);
 }
 
+/* Its worker, attempt and start, if it has them. */
+static void pack_info(struct buffer *out, const char *word, const struct job_info *info)
+{
+    bool runs = info->started > 0;
+    pack_map(out, 2 + 2 * runs);
+    pack_string(out, "status");
+    pack_string(out, word);
+    pack_string(out, "attempt");
+    pack_unsigned(out, (uint64_t)info->attempt);
+    if (!runs)
+        return;
+    pack_string(out, "worker");
+    pack_unsigned(out, (uint64_t)info->worker);
+    pack_string(out, "started");
+    pack_float(out, info->started);
+}
+
 void pool_answer_status(struct pool *self, struct message **letter)
 {
     static const char *const words[] = {
-        [JOB_NONE] = "unknown", [JOB_DELAYED] = "delayed", [JOB_QUEUED] = "queued",
-        [JOB_HANDED] = "queued", [JOB_RUNNING] = "running", [JOB_STOPPING] = "stopping", [JOB_SYNCING] = "syncing",
-        [JOB_ASKED] = "delayed"};
-    uint64_t id = message_header(*letter)->id;
-    enum job_state s = dispatcher_state(self->dispatcher, id);
-    if (s == JOB_RUNNING && !pool_has_begun(self, id))
-        s = JOB_HANDED;
+        [JOB_NONE] = "unknown", [JOB_DELAYED] = "delayed", [JOB_QUEUED] = "queued", [JOB_HANDED] = "queued",
+        [JOB_RUNNING] = "running", [JOB_PARKED] = "running", [JOB_ASKED] = "delayed", [JOB_GANGED] = "queued",
+        [JOB_STOPPING] = "stopping", [JOB_SYNCING] = "syncing"};
+    const struct header *h = message_header(*letter);
+    struct job_info info;
+    dispatcher_info(self->dispatcher, h->id, &info);
+    if (info.state == JOB_RUNNING && !pool_has_begun(self, h->id)) {
+        info.state = JOB_HANDED;
+        info.attempt--;
+        info.started = 0;
+    }
     message_clear_body(*letter);
-    pack_string(&(*letter)->bytes, words[s]);
+    if (h->u.number)
+        pack_info(&(*letter)->bytes, words[info.state], &info);
+    else
+        pack_string(&(*letter)->bytes, words[info.state]);
     pool_answer(self, letter);
 }
 

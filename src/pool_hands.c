@@ -140,6 +140,7 @@ void pool_interrupt_workers(struct pool *self)
 void pool_abandon_worker(struct pool *self, int worker, double now)
 {
     struct hand *hand = pool_hand(self, worker);
+    pool_recall(self, worker, now); /* what it has not begun it shall not begin */
     log_say(RECORD_WARNING, "worker %d of pool %s does not end: it is left to itself", worker, self->worker.name);
     worker_abandon(&hand->worker);
     hand_leave(hand);

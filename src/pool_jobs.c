@@ -49,8 +49,16 @@ void pool_write_outcome(struct pool *self, struct message *letter, enum job_end 
     }
 }
 
+/* What job:info tells of the last run. */
+static void note_end(struct message *letter, int attempt, double now)
+{
+    struct header *h = message_header(letter);
+    h->code = (uint64_t)attempt;
+    memcpy(&h->from, &now, sizeof now);
+}
+
 /* True when the ticket is done with. */
-static bool settle(struct pool *self, struct ticket *t)
+static bool settle(struct pool *self, struct ticket *t, int attempt, double now)
 {
     struct message *letter = t->letter && !t->cleanup ? t->letter : message_new(MAIL_RESULT);
     if (!letter)
@@ -58,6 +66,8 @@ static bool settle(struct pool *self, struct ticket *t)
     if (letter == t->letter)
         t->letter = NULL;
     pool_write_outcome(self, letter, t->end, t->starved);
+    message_header(letter)->u.seconds = 0;
+    note_end(letter, attempt, now);
     pool_post_outcome(self, t, &letter);
     return true;
 }
@@ -84,8 +94,9 @@ void pool_end_job(struct pool *self, const struct action *a, double now)
         message_destroy(&result);
     } else if (result) {
         pool_finish_outcome(self, result, a->end);
+        note_end(result, a->attempt, now);
         pool_post_outcome(self, t, &result);
-    } else if (!settle(self, t)) {
+    } else if (!settle(self, t, a->attempt, now)) {
         t->next = self->owed;
         self->owed = t;
         self->owed_at = now + owed_retry;
@@ -99,7 +110,7 @@ void pool_end_job(struct pool *self, const struct action *a, double now)
 
 void pool_pay_owed(struct pool *self, double now)
 {
-    while (self->owed && settle(self, self->owed)) {
+    while (self->owed && settle(self, self->owed, 0, now)) {
         struct ticket *t = self->owed;
         self->owed = t->next;
         if (pool_clean_up(self, t, t->end, false, now))

@@ -1,6 +1,6 @@
 /* vm_extra.c - functions that travel with a job.
  *
- * The body of its letter: an integer that says which there are; cleanup; on_done; then the call, as in any letter.
+ * The body of its letter: an integer that says which there are; cleanup; on_done; the job's name; then the call, as in any letter.
  *
  * Cleanup is a task of its own, under a target of its own: what breaks into the job does not break into what it has to
  * put in order. It runs here when nothing that the node may yet decide can make the job run again, and when the node has
@@ -11,6 +11,9 @@
  *  2. a run has one task at a time: its call's, then its cleanup's.
  */
 #include "vm_extra.h"
+
+#include <stdlib.h>
+#include <string.h>
 
 #include <lauxlib.h>
 
@@ -34,6 +37,14 @@ static void keep_cleanup(lua_State *L, struct vm_run *run)
     lua_rawsetp(L, LUA_REGISTRYINDEX, run);
     run->has_cleanup = true;
     lua_remove(L, 1);
+}
+
+/* Without memory for it, the job has no name. */
+static void keep_name(lua_State *L, int index, struct vm_run *run)
+{
+    const char *name = lua_tostring(L, index);
+    run->name = name ? strdup(name) : NULL;
+    lua_remove(L, index);
 }
 
 /* Calls the kept cleanup with the word. */
@@ -71,6 +82,8 @@ int vm_extra_body(lua_State *L)
         return vm_run_claim(run) ? call_cleanup(L, run, vm_run_word(run)) : 0;
     if (which & EXTRA_ON_DONE)
         vm_code_resolve(L, function++);
+    if (which & EXTRA_NAME)
+        keep_name(L, function, run);
     if (h->flags & FLAG_CODE) {
         vm_code_push(L, h->code);
         lua_insert(L, function);

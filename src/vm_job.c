@@ -206,6 +206,8 @@ static void drop_run(struct vm_jobs *self, struct vm_run *run)
     if (run->next)
         run->next->prev = run->prev;
     vm_extra_drop(run);
+    free(run->name);
+    message_destroy(&run->progress);
     slab_put(&self->slab, run);
     self->count--;
 }
@@ -215,6 +217,7 @@ static void hand_on(struct vm_run *run)
 {
     struct vm_jobs *self = run->jobs;
     struct message *letter = run->letter;
+    vm_stream_tell_progress(run);
     drop_run(self, run);
     self->hooks->outcome(self->owner, &letter);
 }

@@ -24,6 +24,9 @@ struct vm_run {
     bool stopping; /* it was asked to end */
     bool killed;   /* with all others */
     bool parked;   /* the node was told that it waits */
+    char *name;    /* NULL: none */
+    struct message *progress; /* what the node was not told of yet; NULL: nothing */
+    double progress_at;       /* when it may be */
     bool unwanted;         /* vm_stream.c: nobody takes what it sends */
     uint64_t sent, taken;  /* letters it sent, those of them that its owner has taken */
     uint64_t window;       /* most between the two */

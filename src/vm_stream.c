@@ -40,6 +40,14 @@ void vm_stream_send(struct vm_run *run, struct message **letter, bool sync)
     vm_run_say(run, letter, MAIL_EMIT);
 }
 
+void vm_stream_tell_progress(struct vm_run *run)
+{
+    if (!run->progress)
+        return;
+    message_header(run->progress)->flags = FLAG_PROGRESS;
+    vm_run_say(run, &run->progress, MAIL_EMIT);
+}
+
 static void apply(struct vm_run *run, const struct header *h)
 {
     bool this_run = h->code == run_attempt(message_header(run->letter)->from);

@@ -20,6 +20,9 @@ bool vm_stream_has_room(const struct vm_run *run);
 /* Sends it; with sync the run is synced until it is resumed. */
 void vm_stream_send(struct vm_run *run, struct message **letter, bool sync);
 
+/* Tells the owner how far the job is, as last noted in run->progress, if there is anything new. */
+void vm_stream_tell_progress(struct vm_run *run);
+
 /* MAIL_WINDOW, MAIL_TAKEN or MAIL_RESUME, of one job or of all. */
 void vm_stream_told(struct vm_jobs *jobs, const struct message *letter);
 

@@ -43,6 +43,7 @@ struct worker {
     bool stopping;
     char name[16];
     atomic_int holders;
+    atomic_bool left; /* to itself: it begins nothing any more */
 
     pthread_mutex_t lock;
     struct vm *vm; /* under lock, when not the worker's own thread */
@@ -135,6 +136,8 @@ static const struct vm_job_hooks job_hooks = {.outcome = post_outcome, .parked =
 static void run(struct worker *self, struct message **letter)
 {
     struct header *h = message_header(*letter);
+    if (atomic_load(&self->left))
+        return;
     h->u.seconds = clock_now();
     if ((h->flags & FLAG_TIMED) && !tell_of(self, *letter, MAIL_BEGUN)) {
         vm_job_fail_plainly(*letter, "not enough memory"); /* rather than run without its timeout */
@@ -164,6 +167,7 @@ static void run_put_off(struct worker *self)
     self->put_off = NULL;
     if (m)
         run(self, &m);
+    message_destroy(&m);
 }
 
 /* The job shall end. One that was put off has not begun: back it goes. */
@@ -326,6 +330,7 @@ int worker_start(struct worker **out, const struct worker_options *options, stru
     self->options.claims = options->claims ? claims_hold(options->claims) : NULL;
     strncpy(self->name, options->name, sizeof self->name - 1);
     atomic_init(&self->holders, 2);
+    atomic_init(&self->left, false);
     pthread_mutex_init(&self->lock, NULL);
     if (options->init && !(self->init = message_copy(options->init)))
         goto fail;
@@ -408,6 +413,7 @@ int worker_join(struct worker **worker, double timeout)
 
 void worker_abandon(struct worker **worker)
 {
+    atomic_store(&(*worker)->left, true);
     worker_interrupt(*worker, 0);
     thread_detach(&(*worker)->thread);
     let_go(*worker);

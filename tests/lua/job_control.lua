@@ -145,9 +145,11 @@ test("a kill ends a job where it sleeps, and closes what it has open", function(
       local file <close> = io.open(name, "w")
       file:write "closed"
     end })
+    require "troupe".emit "open"
     require "troupe.task".sleep(3600)
   end, path)
-  await_status(job, "running")
+  eq(job:take(), "open")
+  eq(pool:submit(function() return "free" end):await(), "free") -- so it sleeps
   eq(job:kill(0), true)
   deep({ job:join() }, { false, "killed" })
   local file <close> = assert(io.open(path))
