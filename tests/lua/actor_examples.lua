@@ -21,6 +21,38 @@ t.test("a bank's transfers add up while its clerks are killed", function()
   t.eq(done + killed, 300)
 end)
 
+t.test("a chat's room crashes and comes back, and its guests with it", function()
+  local socket = require "socket"
+  local path = top .. "/examples/actor_chat.lua"
+  local command = ("timeout %d '%s' run '%s' & echo $!; wait"):format(t.script_deadline, os.getenv "TROUPE", path)
+  local pipe = io.popen(command)
+  local process, port = pipe:read "l", tonumber(pipe:read "l":match "%d+")
+  local function guest()
+    local sock = assert(socket.connect("127.0.0.1", port))
+    sock:settimeout(t.script_deadline)
+    return sock
+  end
+  local ada = guest()
+  t.eq(ada:receive(), "* 1 in the lobby")
+  local bob = guest()
+  t.eq(bob:receive(), "* 2 in the lobby")
+  ada:send "hello\n"
+  t.eq(ada:receive() .. bob:receive(), "hellohello")
+  bob:send "/crash\n"
+  local back = { ada:receive(), bob:receive() }
+  table.sort(back)
+  t.deep(back, { "* 1 in the lobby", "* 2 in the lobby" })
+  bob:send "still here\n"
+  t.eq(ada:receive() .. bob:receive(), "still herestill here")
+  ada:close()
+  bob:close()
+  os.execute("kill " .. process)
+  pipe:close()
+  local lines = 0
+  for _ in io.lines(path) do lines = lines + 1 end
+  t.ok(lines <= 40, lines)
+end)
+
 t.test("the crew works together", function()
   t.eq(run "actor_crew", "30 values in 3 lines, not too fast: true, heat 10 times\n")
 end)
