@@ -6,7 +6,8 @@
  *     sink:endpoints()    a sequence of strings
  *     sink:reopen()
  *     sink:counts()       frames, records, filtered, lost
- *     sink:stop()         asks it to end; a descriptor, the sink's, that is readable then, nil when there is none to be had
+ *     sink:ended()        a descriptor, the sink's, that is readable once it has ended; nil when there is none to be had
+ *     sink:stop()         asks it to end
  *     sink:finish()       awaits its end, blocking the vm; a second time nothing
  */
 #include "lua_sink.h"
@@ -147,10 +148,17 @@ static int counts(lua_State *L)
 
 static int stop(lua_State *L)
 {
+    sink_stop(check_open(L)->sink);
+    return 0;
+}
+
+static int ended(lua_State *L)
+{
     struct handle *self = check_open(L);
-    if (self->ended < 0)
+    if (self->ended < 0) {
         self->ended = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    sink_stop(self->sink, self->ended);
+        sink_tell_end(self->sink, self->ended);
+    }
     if (self->ended < 0)
         lua_pushnil(L);
     else
@@ -183,7 +191,7 @@ static int describe(lua_State *L)
 
 int lua_sink_open(lua_State *L)
 {
-    static const luaL_Reg methods[] = { { "endpoints", endpoints }, { "reopen", reopen }, { "counts", counts }, { "stop", stop },
+    static const luaL_Reg methods[] = { { "endpoints", endpoints }, { "reopen", reopen }, { "counts", counts }, { "ended", ended }, { "stop", stop },
                                         { "finish", finish }, { "is_open", is_open }, { "__gc", finish }, { "__close", finish },
                                         { "__tostring", describe }, { NULL, NULL } };
     luaL_newmetatable(L, class_name);

@@ -44,6 +44,7 @@ struct outlet {
     size_t records_lost;     /* since the trouble began */
     uint64_t lost;           /* altogether */
     size_t records_pending;
+    bool broken;
     bool troubled;
     double retry_at;
     bool unrotated;          /* told that the file cannot be rotated */
@@ -229,9 +230,15 @@ static bool write_pending(struct outlet *self, double now)
     self->size += done;
     self->pending.size -= done;
     memmove(self->pending.data, self->pending.data + done, self->pending.size);
-    if (error)
+    self->broken = error == EPIPE && !self->options.path;
+    if (error && !self->broken)
         fail(self, "write", error, now);
     return error == 0;
+}
+
+bool outlet_is_broken(const struct outlet *self)
+{
+    return self->broken;
 }
 
 bool outlet_flush(struct outlet *self, double now)

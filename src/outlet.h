@@ -34,6 +34,9 @@ void outlet_put(struct outlet *self, const void *bytes, size_t size, double now)
 /* Writes what there is. True when nothing is left: then nothing need be tried again. */
 bool outlet_flush(struct outlet *self, double now);
 
+/* True once nobody reads the descriptor any more, a pipe's other end: nothing more can ever be written. */
+bool outlet_is_broken(const struct outlet *self);
+
 /* Closes the file and opens it anew by its name. */
 void outlet_reopen(struct outlet *self, double now);
 

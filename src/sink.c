@@ -2,6 +2,7 @@
  *
  *     new -> serving [sink_start]   serving -> draining [sink_stop]   draining -> ended, after a silence of QUIET seconds
  *                                                                     or DRAIN seconds at most
+ *     serving -> ended, when nobody reads its descriptor any more
  *
  *  1. between sink_start and its end, outlet and wires belong to the thread; `orders` and the counts are atomic;
  *  2. nothing that arrives can stop it: what is no record is one that says so;
@@ -129,7 +130,7 @@ static void serve(void *arg)
 {
     struct sink *self = arg;
     int orders = 0;
-    while (!(orders & ORDER_STOP)) {
+    while (!(orders & ORDER_STOP) && !outlet_is_broken(self->outlet)) {
         eventfd_t rings;
         bool done = true;
         bool busy = sweep(self);
@@ -141,7 +142,8 @@ static void serve(void *arg)
         if (orders & ORDER_REOPEN)
             outlet_reopen(self->outlet, clock_wall());
     }
-    drain(self);
+    if (!outlet_is_broken(self->outlet))
+        drain(self);
     for (int i = 0; i < self->wire_count; i++)
         wire_close(&self->wires[i], 0);
     atomic_store(&self->lost, outlet_close(&self->outlet, clock_wall()));
@@ -263,10 +265,14 @@ void sink_count(struct sink *self, struct sink_counts *out)
                                  .filtered = atomic_load(&self->filtered), .lost = atomic_load(&self->lost) };
 }
 
-void sink_stop(struct sink *self, int descriptor)
+void sink_tell_end(struct sink *self, int eventfd)
 {
-    if (self->thread && descriptor >= 0)
-        thread_tell_end(self->thread, descriptor);
+    if (self->thread)
+        thread_tell_end(self->thread, eventfd);
+}
+
+void sink_stop(struct sink *self)
+{
     order(self, ORDER_STOP);
 }
 

@@ -45,8 +45,11 @@ void sink_reopen(struct sink *self);
 
 void sink_count(struct sink *self, struct sink_counts *out);
 
-/* Asks it to take what has come, write it, sync it and end; the eventfd (-1: none) is made readable then. */
-void sink_stop(struct sink *self, int eventfd);
+/* Makes the eventfd readable when it has ended: because it was asked to, or since nobody reads its descriptor any more. */
+void sink_tell_end(struct sink *self, int eventfd);
+
+/* Asks it to take what has come, write it, sync it and end. */
+void sink_stop(struct sink *self);
 
 /* Awaits its end, which is asked for if it was not, and frees it. Nulls; NULL is fine. What it counted goes to `counts`, which may be
  * NULL. */

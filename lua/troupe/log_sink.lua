@@ -158,14 +158,20 @@ function Sink:counts()
   return { frames = frames, records = records, filtered = filtered, lost = lost }
 end
 
+--- A descriptor that is readable once the sink has ended: when it was closed, or since nobody reads the descriptor
+-- that it writes to. It is the sink's.
+-- @return integer; nil when there is none to be had
+function Sink:ended() return self.handle:ended() end
+
 -- In a task, others run while it ends.
 local function await_end(handle)
   local task = package.loaded["troupe.task"]
   local id = task and task.running()
   if not id then return end
-  local descriptor = handle:stop()
+  local descriptor = handle:ended()
   if not descriptor then return end
   local ended = false
+  handle:stop()
   local watch = task.watch(descriptor, "r", function() ended = true end)
   task.wait_until(function() return ended end)
   watch:close()

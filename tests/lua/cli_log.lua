@@ -54,6 +54,23 @@ t.test("records are printed to standard output, and SIGTERM and Ctrl-C end it in
   end
 end)
 
+t.test("it ends when nobody reads what it prints", function()
+  local out, err = shell [[
+    mkfifo pipe
+    "$TROUPE" log --pull ipc://s >pipe 2>err &
+    sink=$!
+    head -n 1 <pipe >out &
+    endpoint=ipc://s
+    say first
+    until ! kill -0 $sink 2>/dev/null; do say more 2>/dev/null & sleep 0.1; done
+    wait
+    sink=
+    sed 's/.*: //' out
+    ! grep -v listening err ]]
+  t.eq(err, "")
+  t.eq(out, "first\n")
+end)
+
 t.test("SIGHUP has it open its file anew", function()
   local out, err = shell [[
     serve --pull 'tcp://127.0.0.1:*' --file x.log

@@ -1,6 +1,6 @@
 -- log.lua - `troupe log`: a sink of logs (lua/troupe/log_sink.lua) that runs until a signal ends it.
 
-local io, ipairs, math, pairs = io, ipairs, math, pairs
+local io, ipairs, math, pairs, pcall, require = io, ipairs, math, pairs, pcall, require
 
 local arguments = require "troupe.cli.arguments"
 local core = require "troupe.core"
@@ -65,17 +65,19 @@ local function make_certificate(path)
   return 0
 end
 
--- Until a signal asks for the end; SIGHUP has the sink open its files anew.
+-- Until a signal asks for the end, or nobody reads what it prints; SIGHUP has the sink open its files anew.
 local function serve(sink)
   local me = task.running()
   local stop = task.watch(program.stops(), "r", function() task.notify(me, "stop") end)
   local hangup = task.watch(program.hangups(), "r", function()
     if program.hung_up() > 0 then sink:reopen() end
   end)
+  local ended = task.watch(sink:ended(), "r", function() task.notify(me, "stop") end)
   for _, endpoint in ipairs(sink:endpoints()) do say("listening to " .. endpoint) end
   task.wait("stop", math.huge)
   stop:close()
   hangup:close()
+  ended:close()
 end
 
 return function(args)
@@ -85,7 +87,11 @@ return function(args)
   local wrong = complaint(options)
   if wrong then return misuse(wrong) end
   if options.make_cert then return make_certificate(options.make_cert) end
-  program.defer()
+  local up, why = pcall(program.defer)
+  if not up then
+    say((why:gsub("^[^\n]-:%d+: ", "")))
+    return 1
+  end
   if not (options.file or options.dir) then
     options.descriptor = STDOUT
     options.colours = not options.json and core.isatty(STDOUT)
