@@ -26,7 +26,7 @@
 #include "log_inner.h"
 #include "troupe.h"
 
-static const double EXIT_SECONDS = 2, SWITCH_SECONDS = 1;
+static const double EXIT_SECONDS = 5, SWITCH_SECONDS = 5, ABSENT_SECONDS = 1;
 
 atomic_uint log_level_of_all = RECORD_WARNING;
 
@@ -203,6 +203,7 @@ void log_queue_written(uint64_t count)
 {
     pthread_mutex_lock(&log_queue.lock);
     log_queue.written += count;
+    log_queue.absent = false;
     pthread_cond_broadcast(&log_queue.moved);
     pthread_mutex_unlock(&log_queue.lock);
 }
@@ -224,11 +225,19 @@ uint64_t log_enter(void)
     return atomic_fetch_add(&vms, 1) + 1;
 }
 
+static bool is_sink_absent(void)
+{
+    pthread_mutex_lock(&log_queue.lock);
+    bool absent = log_queue.absent;
+    pthread_mutex_unlock(&log_queue.lock);
+    return absent;
+}
+
 void log_leave(void)
 {
     pthread_mutex_lock(&switching);
     if (--clients == 0)
-        gave_up = log_flush(EXIT_SECONDS) != 0;
+        gave_up = log_flush(ABSENT_SECONDS) != 0 && (is_sink_absent() || log_flush(EXIT_SECONDS) != 0);
     pthread_mutex_unlock(&switching);
 }
 

@@ -24,6 +24,8 @@ struct log_queue {
     bool asleep;             /* whoever takes waits for the bell */
     bool ending;             /* the writer writes what there is, and ends */
     double end_by;           /* monotonic: it gives up then */
+    double absent_by;        /* or already then, while its sink is not there */
+    bool absent;             /* it waits for a sink that is not there */
 };
 
 extern struct log_queue log_queue;

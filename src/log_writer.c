@@ -22,7 +22,7 @@
 
 enum { FRAME_BYTES = 64 << 10, KEPT_BYTES = 1 << 20, MARK = 16 };
 
-static const double TRY_AGAIN = 1, LINGER = 1, JOIN_LATE = 1;
+static const double TRY_AGAIN = 1, ABSENT = 1, JOIN_LATE = 1;
 
 struct log_writer {
     enum log_kind kind;
@@ -39,10 +39,12 @@ struct log_writer {
     char news[1024];
 };
 
-static double end_by(void)
+/* When to give up; negative: not yet told to end. What for: a sink that is there gets more time than one that is not. */
+static double end_by(bool is_there)
 {
     pthread_mutex_lock(&log_queue.lock);
-    double by = log_queue.ending ? log_queue.end_by : -1;
+    log_queue.absent = !is_there;
+    double by = !log_queue.ending ? -1 : is_there ? log_queue.end_by : log_queue.absent_by;
     pthread_mutex_unlock(&log_queue.lock);
     return by;
 }
@@ -96,7 +98,7 @@ static bool send_frame(struct log_writer *self)
 {
     int rc;
     while ((rc = wire_send(self->wire, self->frame.data, self->frame.size)) == TROUPE_EFULL) {
-        double by = end_by(), left = by < 0 ? -1 : by - clock_now();
+        double by = end_by(wire_has_peer(self->wire)), left = by < 0 ? -1 : by - clock_now();
         if (by >= 0 && left <= 0)
             return false;
         eventfd_t rings;
@@ -187,8 +189,10 @@ static void serve(void *arg)
     }
     if (self->kind == LOG_FILE)
         self->lost += outlet_close(&self->outlet, clock_wall());
-    double left = end_by() - clock_now();
-    wire_close(&self->wire, left < 0 ? 0 : left < LINGER ? left : LINGER);
+    if (self->kind == LOG_ENDPOINT) {
+        double left = end_by(wire_has_peer(self->wire)) - clock_now();
+        wire_close(&self->wire, left < 0 ? 0 : left);
+    }
 }
 
 static int open_outlet(struct log_writer *self, const struct log_destination *d, char *why, size_t why_size)
@@ -265,13 +269,14 @@ void log_writer_end(struct log_writer **writer, double seconds)
     pthread_mutex_lock(&log_queue.lock);
     log_queue.ending = true;
     log_queue.end_by = clock_now() + seconds;
+    log_queue.absent_by = clock_now() + (seconds < ABSENT ? seconds : ABSENT);
     eventfd_write(self->bell, 1);
     pthread_mutex_unlock(&log_queue.lock);
     int rc = 0;
     while (self->thread && (rc = thread_join(&self->thread, seconds + JOIN_LATE)) == TROUPE_EINTR)
         ;
     pthread_mutex_lock(&log_queue.lock);
-    log_queue.ending = false;
+    log_queue.ending = log_queue.absent = false;
     log_queue.written = log_queue.put; /* what it left is the next one's, and waits for nobody who waited for this one */
     pthread_cond_broadcast(&log_queue.moved);
     pthread_mutex_unlock(&log_queue.lock);

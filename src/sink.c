@@ -29,7 +29,7 @@
 
 enum { WIRES_MAX = 32, SWEEP = 256, ORDER_REOPEN = 1, ORDER_STOP = 2 };
 
-static const double QUIET = 0.2, DRAIN = 5, TRY_AGAIN = 1, EXIT_SECONDS = 7;
+static const double QUIET = 1, DRAIN = 5, TRY_AGAIN = 1, EXIT_SECONDS = 7;
 
 struct sink {
     struct sink *next;         /* of those open in the program */

@@ -147,7 +147,7 @@ static int watch_peer(struct wire *self, void *zmq, const struct wire_options *o
 }
 
 /* Reads what has been told meanwhile: two frames each, an event and an address. */
-static bool has_peer(struct wire *self)
+bool wire_has_peer(struct wire *self)
 {
     unsigned char event[6];
     char address[ENDPOINT_SIZE];
@@ -225,7 +225,7 @@ int wire_send(struct wire *self, const void *bytes, size_t size)
 {
     if (is_forked)
         return TROUPE_EDEAD;
-    if (!has_peer(self))
+    if (!wire_has_peer(self))
         return TROUPE_EFULL;
     while (zmq_send(self->socket, bytes, size, ZMQ_DONTWAIT) < 0) {
         if (zmq_errno() != EINTR)
@@ -252,7 +252,7 @@ int wire_wait(struct wire *const *wires, int count, bool sending, int descriptor
     zmq_pollitem_t items[WIRES_MAX + 1];
     int n = 0;
     for (; n < count && n < WIRES_MAX; n++) {
-        bool peerless = sending && !has_peer(wires[n]);
+        bool peerless = sending && !wire_has_peer(wires[n]);
         items[n] = (zmq_pollitem_t){ .socket = peerless ? wires[n]->monitor : wires[n]->socket,
                                      .events = sending && !peerless ? ZMQ_POLLOUT : ZMQ_POLLIN };
     }

@@ -33,6 +33,9 @@ const char *wire_endpoint(const struct wire *self);
 /* True for an endpoint that others than this machine's programs may reach. */
 bool wire_is_public(const char *endpoint);
 
+/* True while the other side is there; of a wire that does not know, always. */
+bool wire_has_peer(struct wire *self);
+
 /* Sends a frame, without waiting: 0, TROUPE_EFULL, or TROUPE_EDEAD. */
 int wire_send(struct wire *self, const void *bytes, size_t size);
 

@@ -61,9 +61,21 @@ t.test("it ends when nobody reads what it prints", function()
     sink=$!
     head -n 1 <pipe >out &
     endpoint=ipc://s
-    say first
-    until ! kill -0 $sink 2>/dev/null; do say more 2>/dev/null & sleep 0.1; done
-    wait
+    cat >sender.lua <<'EOT'
+      local log = require "troupe.log"
+      assert(log.to("ipc://s"))
+      log.error "first"
+      repeat
+        log.error "more"
+        require "troupe.task".sleep(0.05)
+        local stop = io.open "stop"
+      until stop
+EOT
+    "$LUA" sender.lua 2>/dev/null &
+    sender=$!
+    wait $sink
+    : >stop
+    wait $sender
     sink=
     sed 's/.*: //' out
     ! grep -v listening err ]]
