@@ -42,6 +42,11 @@ t.test("pool_imap", function()
   prints("pool_imap", "38\n462\n538\n962\n1038\n1462\n1538\n1962\n2038\n2462\n")
 end)
 
+t.test("pool_stream", function()
+  prints("pool_stream", "1019\t1021\n1031\t1033\n1049\t1051\n1061\t1063\n1091\t1093\ncleanup: stopped\n"
+    .. "stopped\tstopped\nfalse\ttimeout\nstep\t0\ttrue\nstep\t1\ttrue\nstep\t2\ttrue\nlast\t3\ttrue\tended after 3\n")
+end)
+
 t.test("pool_errors", function()
   local out = run "pool_errors"
   t.match(out, "^false\tno such luck\ttrue\nfalse\ttable: [%w]+\n7\n"

@@ -6,6 +6,40 @@ local error, math, select, setmetatable, type = error, math, select, setmetatabl
 
 local Job = core.job_class
 
+-- ---- what is in C (src/lua_job.c, lua_stream.c)
+
+--- Asks a job to end: from now on its checkin, emit and sync return false. One that has not begun is cancelled. A job
+-- that then returns has status "stopped", and its results are its outcome.
+-- @function stop
+-- @return true if it was live
+
+--- Stops a job, and ends it by force if it has not ended after the grace: wherever it runs in Lua or waits. Its status
+-- is "stopped" then and its error "killed". If it is stuck in C, it and its worker are given up a second later, and
+-- another worker takes that one's place.
+-- @function kill
+-- @param grace seconds of at least 0; default 1
+-- @return true if it was live; nil when there was no memory for it: then the job was only asked to end
+
+--- Lets a job go on after a sync that was taken.
+-- @function resume
+-- @param stop boolean: it shall end: its sync returns false
+-- @return true; false when it waits for nothing that was taken
+
+--- What is known of a job: id, name, status, submitted (seconds, as troupe.now gives them), attempt (runs begun), and
+-- as far as there is such: worker (its number in the pool), started and ended (seconds, as above), seconds
+-- (that the last run
+-- took), progress (what it last told checkin, at most 0.1 s old), traceback.
+-- @function info
+-- @return table
+
+-- What a job may call, in troupe: job() -> table (id, name, attempt, worker), nil outside any; checkin([progress]) ->
+-- true, or false once it was asked to end; emit(...) -> the same, sends the values to whoever submitted it,
+-- and waits while a
+-- window of them is not taken; sync(...) -> the same, sends them and waits until it is resumed. Outside a job the last
+-- three raise an error.
+
+-- ---- streams
+
 -- What _next gave, as an iterator does; the job's own error at the end.
 local function item(job, got, ...)
   if not got then
