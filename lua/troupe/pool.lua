@@ -107,12 +107,11 @@ end
 --   max_jobs (a worker that ran so many is replaced by a new one when it has no job), concurrency (most jobs one worker
 --   has while others of them wait, default 1000), rate ({ jobs =, per = seconds }: no more than so many start
 --   within any so many seconds; the rest wait), queue_limit (most jobs that wait for a worker: submit waits then, see
---   its enqueue_timeout. Jobs with a time, a delay or an interval do not count, nor do what map and its kin send),
---   libs (list of the standard libraries that a worker has besides the basic functions: coroutine, table, io, os,
---   string,
---   math, utf8, debug, package; default: all. Without package there is no require), preload (table: name -> C function
---   without upvalues, for the workers' package.preload), log_level (a level of troupe.log: failed jobs, and failed runs
---   of repeating ones, are logged at it)
+--   its enqueue_timeout. Jobs with a time, a delay or an interval do not count, nor do gangs and what map and its kin
+--   send), libs (list of the standard libraries that a worker has besides the basic functions: coroutine, table, io,
+--   os, string, math, utf8, debug, package; default: all. Without package there is no require), preload (table: name
+--   -> C function without upvalues, for the workers' package.preload), log_level (a level of troupe.log: failed jobs,
+--   and failed runs of repeating ones, are logged at it)
 -- @return the pool; closing or collecting it shuts it down soon
 local function new(opts)
   opts = options.check(opts, pool_options, "troupe.pool", 2)

@@ -103,6 +103,14 @@ test("jobs with a time of their own need no place, and retries none either", fun
   eq(places(pool), 1)
 end)
 
+test("a gang needs no places: it could wait for its own", function()
+  local pool <close> = troupe.pool{ workers = 3, queue_limit = 1 }
+  local gang = pool:gang{ "return 1", "return 2", "return 3" }
+  eq(gang:wait(), true)
+  deep(gang:results(), { 1, 2, 3, n = 3 })
+  eq(places(pool), 1)
+end)
+
 test("a cancelled job gives its place back", function()
   local pool <close> = troupe.pool{ workers = 1, queue_limit = 1 }
   pool:pause()

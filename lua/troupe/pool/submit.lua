@@ -155,7 +155,8 @@ function M._submit_checked(self, fn, opts, place, ...)
   local order = order_of(opts, "submit", 3) or {}
   for key, value in pairs(place or {}) do order[key] = value end
   order.apart = told ~= nil or group ~= nil or opts.every ~= nil
-  local limited = pool.queue_limit and not (opts.delay or opts.at or opts.every)
+  -- A gang waits as a whole: it must not wait for places for its last jobs behind its first ones.
+  local limited = pool.queue_limit and not (place or opts.delay or opts.at or opts.every)
   if limited and not take_place(self, opts.enqueue_timeout, 4) then
     if opts.on_enqueue_timeout then opts.on_enqueue_timeout(...) end
     return nil, "full"
