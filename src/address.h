@@ -7,6 +7,7 @@
 #ifndef ADDRESS_H
 #define ADDRESS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 static inline uint64_t address_make(uint16_t node, uint16_t box, uint32_t task)
@@ -27,6 +28,13 @@ static inline uint16_t address_box(uint64_t address)
 static inline uint32_t address_task(uint64_t address)
 {
     return (uint32_t)address;
+}
+
+/* True when the address is that one, or that one is box 0 of the worker process it is in: all of that process. */
+static inline bool address_belongs(uint64_t address, uint64_t to)
+{
+    bool whole = address_node(to) != 0 && address_box(to) == 0;
+    return whole ? address_node(address) == address_node(to) : address == to;
 }
 
 #endif

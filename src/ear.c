@@ -6,7 +6,7 @@
  * Invariants:
  *  1. slots[i] is a pending future with slot == i, or NULL; free slots stand in the `idle` stack, each once; a slot
  *     that is neither was kept by a future that is resolved;
- *  2. ids carry the ear's serial number: unique in the program;
+ *  2. ids are unique in the program, all its processes: house | block | number in the block, of 15, 30 and 16 bits;
  *  3. resolve and the handler may call any function here, ear_turn included.
  */
 #include "ear.h"
@@ -16,12 +16,13 @@
 
 #include "address.h"
 #include "mailbox.h"
+#include "mailbox_route.h"
 #include "troupe.h"
 
-enum { ID_BITS = 40 };
+enum { BLOCK_BITS = 16, HOUSE_SHIFT = 46 };
 
-/* Ears opened so far: the upper part of their ids. */
-static _Atomic uint32_t ear_serial;
+/* Ids are given out to ears in blocks: blocks so far. */
+static _Atomic uint64_t id_blocks;
 
 struct ear {
     struct mailbox *mailbox;
@@ -45,7 +46,6 @@ int ear_open(struct ear **out, ear_handler *handler, void *owner)
     }
     self->handler = handler;
     self->owner = owner;
-    self->last_id = (uint64_t)(atomic_fetch_add(&ear_serial, 1) + 1) << ID_BITS;
     *out = self;
     return 0;
 }
@@ -69,7 +69,7 @@ struct mailbox *ear_mailbox(struct ear *self)
 
 uint64_t ear_address(const struct ear *self)
 {
-    return address_make(0, mailbox_box(self->mailbox), 0);
+    return mailbox_address(self->mailbox);
 }
 
 static int more_slots(struct ear *self)
@@ -93,6 +93,11 @@ static int more_slots(struct ear *self)
 
 uint64_t ear_new_id(struct ear *self)
 {
+    uint64_t last = (1u << BLOCK_BITS) - 1;
+    if (self->last_id == 0 || (self->last_id & last) == last) {
+        uint64_t block = (atomic_fetch_add(&id_blocks, 1) + 1) & ((1u << (HOUSE_SHIFT - BLOCK_BITS)) - 1);
+        self->last_id = (uint64_t)mailbox_house() << HOUSE_SHIFT | block << BLOCK_BITS;
+    }
     return ++self->last_id;
 }
 

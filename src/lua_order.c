@@ -83,6 +83,45 @@ static uint32_t append_text(lua_State *L, int index, const char *field, struct m
     return buffer_append(&letter->bytes, text ? text : "", size + 1) ? 0 : (uint32_t)size + 1;
 }
 
+/* A list of strings, each with its closing zero. Its size; -1: memory is out. */
+static int64_t append_list(lua_State *L, int index, const char *field, struct message *letter)
+{
+    size_t before = letter->bytes.size, size;
+    int rc = 0;
+    lua_getfield(L, index, field);
+    for (lua_Integer i = 1, n = lua_istable(L, -1) ? (lua_Integer)lua_rawlen(L, -1) : 0; i <= n && rc == 0; i++) {
+        lua_rawgeti(L, -1, i);
+        const char *text = lua_tolstring(L, -1, &size);
+        rc = buffer_append(&letter->bytes, text ? text : "", text ? size + 1 : 1);
+        lua_pop(L, 1);
+    }
+    lua_pop(L, 1);
+    return rc ? -1 : (int64_t)(letter->bytes.size - before);
+}
+
+/* What processes may take. */
+static int append_process(lua_State *L, int index, struct message *letter)
+{
+    struct process_order order = {
+        .address_space = (uint64_t)number_field(L, index, "address_space"),
+        .cpu_limit = number_field(L, index, "cpu_limit"),
+        .uid = (int64_t)number_field(L, index, "uid"),
+        .gid = (int64_t)number_field(L, index, "gid"),
+        .nice = (int32_t)number_field(L, index, "nice"),
+        .listens = bit_field(L, index, "listens", 1),
+    };
+    size_t at = letter->bytes.size;
+    if (buffer_append(&letter->bytes, &order, sizeof order))
+        return TROUPE_ENOMEM;
+    order.cwd_size = append_text(L, index, "cwd", letter);
+    int64_t env_size = append_list(L, index, "env", letter);
+    if (!order.cwd_size || env_size < 0)
+        return TROUPE_ENOMEM;
+    order.env_size = (uint32_t)env_size;
+    memcpy(letter->bytes.data + at, &order, sizeof order);
+    return 0;
+}
+
 /* What the field `preload` says: C functions by name; *size: the bytes appended. 0 or TROUPE_ENOMEM. */
 static int append_preload(lua_State *L, int index, struct message *letter, uint32_t *size)
 {
@@ -125,6 +164,7 @@ int lua_order_of_pool(lua_State *L, int index, bool init, const struct gate *gat
         .rate_per = number_field(L, index, "rate_per"),
         .gate = (uint64_t)(uintptr_t)gate,
         .log_level = level_field(L, index),
+        .process = bit_field(L, index, "process", 1),
     };
     size_t at = letter->bytes.size;
     if (buffer_append(&letter->bytes, &order, sizeof order))
@@ -140,5 +180,5 @@ int lua_order_of_pool(lua_State *L, int index, bool init, const struct gate *gat
     if (short_of || append_preload(L, index, letter, &order.preload_size))
         return TROUPE_ENOMEM;
     memcpy(letter->bytes.data + at, &order, sizeof order);
-    return 0;
+    return order.process ? append_process(L, index, letter) : 0;
 }

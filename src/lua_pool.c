@@ -20,6 +20,7 @@
 #include "lua_outcome.h"
 #include "lua_pool_inner.h"
 #include "lua_question.h"
+#include "mailbox_route.h"
 #include "node.h"
 #include "order.h"
 #include "troupe.h"
@@ -109,10 +110,10 @@ static void swap(lua_State *L, int a, int b)
 }
 
 /* Encodes the call at first..last, behind `extra` functions in front of it and what says which these are, into the letter. On refusal the reason is raised, the letter freed. */
-static void encode_call(lua_State *L, int first, int last, int extra, uint64_t code, struct message **letter,
+static void encode_call(lua_State *L, const struct lua_pool *pool, int first, int last, int extra, uint64_t code, struct message **letter,
                         struct future *future)
 {
-    const struct value_mode mode = {.unnumbered = extra + !code};
+    const struct value_mode mode = {.unnumbered = extra + !code, .remote = pool->remote};
     struct header *h = message_header(*letter);
     if (code) {
         h->flags |= FLAG_CODE;
@@ -172,7 +173,7 @@ static int submit(lua_State *L, const struct submission *s)
     struct message *m = new_letter(L, MAIL_SUBMIT, pool);
     if (discard)
         message_header(m)->flags |= FLAG_DISCARD;
-    encode_call(L, s->first, s->last, s->extra, code, &m, future);
+    encode_call(L, pool, s->first, s->last, s->extra, code, &m, future);
     if (s->order)
         append_order(L, &m, s->order, future);
     post(L, pool, &m, future);
@@ -303,7 +304,7 @@ static int pool_submit_batch(lua_State *L)
     struct future *future = lua_batch_push(L, pool->ear, pool->id, lua_upvalueindex(UP_BATCH), lua_upvalueindex(UP_PENDING));
     struct message *m = new_letter(L, MAIL_SUBMIT, pool);
     message_header(m)->flags |= FLAG_BATCH | (order.retries ? FLAG_STRICT : 0);
-    encode_call(L, function, last, 0, code, &m, future);
+    encode_call(L, pool, function, last, 0, code, &m, future);
     if (ordered)
         append_order(L, &m, &order, future);
     post(L, pool, &m, future);
@@ -314,6 +315,12 @@ static int pool_submit_batch(lua_State *L)
 static void make_gate(lua_State *L, struct lua_pool *self)
 {
     lua_getfield(L, 1, "queue_limit");
+    if (lua_toboolean(L, -1) && mailbox_house() != 0)
+        luaL_error(L, "troupe.pool: option 'queue_limit': not in a worker process, whose pools another process keeps");
+    lua_getfield(L, 1, "preload");
+    if (lua_toboolean(L, -1) && self->remote)
+        luaL_error(L, "troupe.pool: option 'preload': C functions cannot cross to another process");
+    lua_pop(L, 1);
     if (lua_toboolean(L, -1) && !(self->gate = gate_new(lua_tointeger(L, -1))))
         luaL_error(L, "not enough memory");
     lua_pop(L, 1);
@@ -334,7 +341,6 @@ static int post_open(struct lua_pool *self, struct message **letter)
 /* (settings [, init, args...]) -> pool. Arguments were checked in Lua. */
 static int pool_new(lua_State *L)
 {
-    static const struct value_mode with_function = {.unnumbered = 1};
     int top = lua_gettop(L);
     luaL_checktype(L, 1, LUA_TTABLE);
     struct ear *ear = loop_ear(lua_loop_with_node(L));
@@ -343,9 +349,12 @@ static int pool_new(lua_State *L)
     shelf_init(&self->shelf, ear);
     lua_pushvalue(L, lua_upvalueindex(UP_CLASS));
     lua_setmetatable(L, -2);
+    lua_getfield(L, 1, "process");
     lua_getfield(L, 1, "workers");
     self->workers = (int)lua_tointeger(L, -1);
-    lua_pop(L, 1);
+    self->remote = lua_toboolean(L, -2) || mailbox_house() != 0;
+    lua_pop(L, 2);
+    const struct value_mode with_function = {.unnumbered = 1, .remote = self->remote};
     make_gate(L, self);
     struct message *m = new_letter(L, MAIL_OPEN, self);
     int rc = lua_order_of_pool(L, 1, top >= 2, self->gate, m);
@@ -359,26 +368,6 @@ static int pool_new(lua_State *L)
     if (rc)
         luaL_error(L, "cannot open the pool: %s", troupe_strerror(rc));
     self->closed = false;
-    return 1;
-}
-
-/* (id, workers, gate) -> a handle on a pool that was found */
-static int pool_handle(lua_State *L)
-{
-    struct ear *ear = loop_ear(lua_loop_with_node(L));
-    struct lua_pool *self = lua_newuserdatauv(L, sizeof *self, 1);
-    *self = (struct lua_pool){.ear = ear, .id = (uint32_t)luaL_checkinteger(L, 1), .guest = true,
-                              .workers = (int)luaL_checkinteger(L, 2),
-                              .gate = (struct gate *)(uintptr_t)luaL_checkinteger(L, 3)};
-    shelf_init(&self->shelf, ear);
-    lua_pushvalue(L, lua_upvalueindex(UP_CLASS));
-    lua_setmetatable(L, -2);
-    return 1;
-}
-
-static int pool_is_guest(lua_State *L)
-{
-    lua_pushboolean(L, lua_pool_check(L)->guest);
     return 1;
 }
 
@@ -477,7 +466,7 @@ static void push_known(lua_State *L)
 int lua_pool_open(lua_State *L)
 {
     static const luaL_Reg functions[] = {
-        {"new", pool_new}, {"handle", pool_handle}, {"is_guest", pool_is_guest}, {"submit", pool_submit}, {"submit_ordered", pool_submit_ordered}, {"submit_batch", pool_submit_batch},
+        {"new", pool_new}, {"submit", pool_submit}, {"submit_ordered", pool_submit_ordered}, {"submit_batch", pool_submit_batch},
         {"close", pool_close}, {"be_particular", pool_be_particular}, {"next_ended", pool_next_ended}, {"forget", pool_forget}, {"flying", pool_flying},
         {"turn_batches", lua_batch_turn}, {"wake_batches", lua_batch_wake}, {"on_outcome", lua_outcome_set}, {"on_question", lua_question_set},
         {"workers", pool_workers}, {"table", sized_table}, {"is_closed", pool_is_closed}, {NULL, NULL}};

@@ -5,7 +5,9 @@
 
 #include "ear.h"
 #include "gate.h"
+#include "loop.h"
 #include "lua_loop.h"
+#include "mailbox_route.h"
 
 /* (pool, soon, timeout) -> true when it has drained, nil at the timeout */
 static int pool_shutdown(lua_State *L)
@@ -104,11 +106,32 @@ static int pool_list_all(lua_State *L)
     return lua_loop_ask(L, &question, -1);
 }
 
-/* (id) -> workers, gate in an array; nil when there is no such pool */
+/* (id) -> workers, gate, whether they are processes, in an array; nil when there is no such pool */
 static int pool_find(lua_State *L)
 {
     const struct header question = {.kind = MAIL_FIND, .pool = (uint32_t)luaL_checkinteger(L, 1)};
     return lua_loop_ask(L, &question, -1);
+}
+
+/* (id, workers, gate, process) -> a handle on a pool that was found */
+static int pool_handle(lua_State *L)
+{
+    struct ear *ear = loop_ear(lua_loop_with_node(L));
+    struct lua_pool *self = lua_newuserdatauv(L, sizeof *self, 1);
+    *self = (struct lua_pool){.ear = ear, .id = (uint32_t)luaL_checkinteger(L, 1), .guest = true,
+                              .workers = (int)luaL_checkinteger(L, 2),
+                              .gate = (struct gate *)(uintptr_t)luaL_checkinteger(L, 3),
+                              .remote = lua_toboolean(L, 4) || mailbox_house() != 0};
+    shelf_init(&self->shelf, ear);
+    lua_pushvalue(L, lua_upvalueindex(UP_CLASS));
+    lua_setmetatable(L, -2);
+    return 1;
+}
+
+static int pool_is_guest(lua_State *L)
+{
+    lua_pushboolean(L, lua_pool_check(L)->guest);
+    return 1;
 }
 
 /* (id) -> its statistics, nil when there is no such pool any more */
@@ -130,7 +153,7 @@ void lua_pool_add_questions(lua_State *L)
 {
     static const luaL_Reg functions[] = {{"shutdown", pool_shutdown}, {"stats", pool_stats}, {"cancel", pool_cancel},
                                          {"resize", pool_resize}, {"pause", pool_pause}, {"enter", pool_enter}, {"pools", pool_list_all},
-                                         {"find", pool_find}, {"stats_of", pool_stats_of}, {"shut", pool_shut}, {"new_id", pool_new_id},
+                                         {"find", pool_find}, {"handle", pool_handle}, {"is_guest", pool_is_guest}, {"stats_of", pool_stats_of}, {"shut", pool_shut}, {"new_id", pool_new_id},
                                          {"await_place", pool_await_place}, {"give_place", pool_give_place}, {"join", pool_join}, {NULL, NULL}};
     int table = lua_gettop(L) - UP_COUNT;
     for (const luaL_Reg *f = functions; f->name; f++) {

@@ -22,6 +22,7 @@ struct lua_pool {
     bool closed;
     bool guest; /* found by its name: closing the handle does not close the pool */
     struct gate *gate; /* NULL: any number of jobs may wait */
+    bool remote; /* its workers, or the node, are in another process */
     bool particular; /* its jobs have options of the pool's: submitting is Lua's matter */
     struct shelf shelf;
 };

@@ -12,12 +12,14 @@
 #include <lauxlib.h>
 
 #include "address.h"
+#include "address.h"
 #include "clock.h"
 #include "log.h"
 #include "lua_loop.h"
 #include "lua_ended.h"
 #include "lua_watch.h"
 #include "mailbox.h"
+#include "mailbox_route.h"
 #include "troupe.h"
 #include "value.h"
 #include "vm_task.h"
@@ -260,7 +262,7 @@ static bool notify_here(lua_State *L, struct vm_tasks *tasks, uint64_t id, int e
 
 static bool notify_elsewhere(lua_State *L, struct ear *ear, uint64_t id)
 {
-    static const struct value_mode mode = {.unnumbered = 1};
+    const struct value_mode mode = {.unnumbered = 1, .remote = address_node(id) != mailbox_house()};
     struct message *m = message_new(MAIL_NOTIFY);
     if (!m)
         luaL_error(L, "not enough memory");

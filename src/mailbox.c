@@ -28,6 +28,7 @@
 #include "address.h"
 #include "clock.h"
 #include "mailbox_context.h"
+#include "mailbox_route.h"
 #include "tray.h"
 #include "troupe.h"
 
@@ -138,6 +139,11 @@ uint16_t mailbox_box(const struct mailbox *self)
     return self->box;
 }
 
+uint64_t mailbox_address(const struct mailbox *self)
+{
+    return address_make(mailbox_house(), self->box, 0);
+}
+
 void mailbox_set_single(struct mailbox *self)
 {
     self->single = true;
@@ -241,17 +247,24 @@ int mailbox_reach(struct mailbox *self, uint16_t box)
     return post_open(self, p, box);
 }
 
+int mailbox_reach_house(struct mailbox *self, uint16_t house)
+{
+    int box = mailbox_route(address_make(house, MAILBOX_NODE, 0));
+    return box < 0 ? box : mailbox_reach(self, (uint16_t)box);
+}
+
 int mailbox_post(struct mailbox *self, struct message **message)
 {
     if (mailbox_is_forked())
         return TROUPE_EINVAL;
-    uint16_t box = address_box(message_header(*message)->to);
-    int rc = 0;
+    int box = mailbox_route(message_header(*message)->to), rc = 0;
+    if (box < 0)
+        return box;
     if (box == self->box) {
         post_to_self(self, *message);
     } else {
-        struct post *p = find_post(self, box);
-        rc = p ? put(self, p, box, *message) : TROUPE_ENOMEM;
+        struct post *p = find_post(self, (uint16_t)box);
+        rc = p ? put(self, p, (uint16_t)box, *message) : TROUPE_ENOMEM;
     }
     if (rc == 0) {
         *message = NULL;

@@ -28,15 +28,21 @@ void mailbox_close(struct mailbox **self);
 
 uint16_t mailbox_box(const struct mailbox *self);
 
+/* The address that letters to the box go to, from wherever. */
+uint64_t mailbox_address(const struct mailbox *self);
+
 /* Letters are taken out one at a time, so that their sender can still take the rest back (mailbox_recall). */
 void mailbox_set_single(struct mailbox *self);
 
-/* Puts the letter on its way to the box of its `to` address and nulls the pointer.
+/* Puts the letter on its way to the box of its `to` address, or of the bridge to the house it names, and nulls the pointer.
  * 0; TROUPE_EDEAD, TROUPE_ELIMIT, TROUPE_ENOMEM: the letter stays the caller's. */
 int mailbox_post(struct mailbox *self, struct message **message);
 
 /* Opens the way to the box: posts there fail from now on only when the box is gone. 0 or as mailbox_post. */
 int mailbox_reach(struct mailbox *self, uint16_t box);
+
+/* The same for the box that leads to the house. */
+int mailbox_reach_house(struct mailbox *self, uint16_t house);
 
 /* Sets descriptors aside, for deliveries when there are no others. 0 or TROUPE_ELIMIT. */
 int mailbox_keep_reserve(struct mailbox *self);

@@ -2,6 +2,7 @@
  *
  *  1. standard input, output and error are open before anything else is: no socket ever takes their numbers;
  *  2. the vm is closed, and with it every pool, before the program returns; a second signal does not wait for that.
+ *  3. with one hidden argument it is a worker process, and all else is uplink.c's matter.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -12,9 +13,12 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "lua_loop.h"
 #include "lua_program.h"
+#include "process.h"
 #include "signals.h"
 #include "troupe.h"
+#include "uplink.h"
 #include "vm.h"
 
 /* What was closed stays of no use: to read from it, or to write to it, fails, and is told. But for errors, which would have
@@ -56,6 +60,9 @@ static int run(struct vm *vm, int argc, char **argv)
 
 int main(int argc, char **argv)
 {
+    if (argc == 2 && strcmp(argv[1], PROCESS_ARGUMENT) == 0)
+        return uplink_run(&lua_loop_hooks);
+    process_is_troupe();
     const struct vm_options options = {.open = lua_program_preload};
     struct vm *vm = NULL;
     int status = EXIT_FAILURE, rc = open_standard_descriptors() ? 0 : TROUPE_ELIMIT;

@@ -45,7 +45,15 @@ enum message_kind {
     MAIL_EMIT,   /* worker -> node -> client: job `id` sends its `number`th letter of run `code`, FLAG_SYNC: and waits */
     MAIL_WINDOW, /* client -> node -> worker: job `id` may be `number` letters ahead; FLAG_DISCARD: nobody wants any */
     MAIL_TAKEN,  /* client -> node -> worker: those up to `number` of run `code` have been taken */
-    MAIL_RESUME  /* client -> node -> worker: the job that synced with `number` of run `code` goes on; FLAG_STOPPED: to end */
+    MAIL_RESUME, /* client -> node -> worker: the job that synced with `number` of run `code` goes on; FLAG_STOPPED: to end */
+    MAIL_HOUSE,  /* bridge -> worker process: who it is; body: struct bridge_order, strings, the encoded init call */
+    MAIL_BREAK,  /* bridge -> worker process: break into job `id`, if it runs (0: into what runs) */
+    MAIL_BROKEN, /* worker process -> bridge: to BREAK: `number` 1 when job `id` runs, else 0 */
+    MAIL_RECALL, /* node -> worker process: give back what has not begun, or job `id` alone */
+    MAIL_RETURN, /* worker process -> node: a RUN given back unbegun, as it was recalled */
+    MAIL_KEPT,   /* worker process -> node: job `id`, which was recalled alone, has begun */
+    MAIL_CLAIM,  /* worker process -> bridge: job `id` is cleaned up there, after run `number` */
+    MAIL_OUTPUT  /* bridge -> client: a line of a worker process's standard output (`number` 1) or error (2) */
 };
 
 enum message_flag {

@@ -25,6 +25,7 @@
 #include "codes.h"
 #include "ear.h"
 #include "mailbox.h"
+#include "mailbox_route.h"
 #include "pool.h"
 #include "thread.h"
 #include "troupe.h"
@@ -54,9 +55,12 @@ static struct {
     _Atomic uint32_t pool_ids;
 } house = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
+/* A worker process has a range of its own: the node is in another process. */
 uint32_t node_new_pool_id(void)
 {
-    return atomic_fetch_add(&house.pool_ids, 1) + 1;
+    uint32_t number = atomic_fetch_add(&house.pool_ids, 1) + 1;
+    uint16_t worker = mailbox_house();
+    return worker ? 1u << 31 | (uint32_t)worker << 16 | (number & 0xffff) : number & ~(1u << 31);
 }
 
 static struct pool *find_pool(struct node *self, uint32_t id)
@@ -88,7 +92,7 @@ static void open_pool(struct node *self, struct message **letter)
         self->pools[self->pool_count++] = p; /* without one, its submits are told that it is closed */
 }
 
-/* The vm at that address closes: its pools do too. */
+/* The vm at that address closes, or all of a worker process: pools from there do too. */
 static void owner_left(struct node *self, uint64_t owner, double now)
 {
     for (size_t i = 0; i < self->pool_count; i++)
@@ -100,7 +104,7 @@ static void return_to_sender(struct node *self, struct message **letter)
 {
     struct header *h = message_header(*letter);
     bool job = h->kind == MAIL_SUBMIT, closing = h->kind == MAIL_CLOSE, discarded = h->flags & FLAG_DISCARD;
-    bool from_worker = h->kind == MAIL_DONE || h->kind == MAIL_PARKED || h->kind == MAIL_BEGUN || h->kind == MAIL_REFUSE ||
+    bool from_worker = h->kind == MAIL_DONE || h->kind == MAIL_PARKED || h->kind == MAIL_BEGUN || h->kind == MAIL_REFUSE || h->kind == MAIL_RETURN || h->kind == MAIL_KEPT ||
                        h->kind == MAIL_DOWN || h->kind == MAIL_UP;
     bool statement = h->kind == MAIL_DECIDE || (h->kind == MAIL_PLACE && h->u.number == 0);
     bool of_stream = h->kind == MAIL_EMIT || h->kind == MAIL_WINDOW || h->kind == MAIL_TAKEN || h->kind == MAIL_RESUME;
@@ -271,6 +275,8 @@ static int node_start(const struct worker_hooks *hooks, struct ear *ear)
 
 int node_enter(const struct worker_hooks *hooks, struct ear *ear)
 {
+    if (mailbox_house())
+        return mailbox_reach_house(ear_mailbox(ear), 0); /* the node is in the program's own process */
     pthread_mutex_lock(&house.lock);
     int rc = house.node ? mailbox_reach(ear_mailbox(ear), MAILBOX_NODE) : node_start(hooks, ear);
     if (rc == 0)
@@ -282,6 +288,12 @@ int node_enter(const struct worker_hooks *hooks, struct ear *ear)
 void node_leave(struct ear **ear)
 {
     struct message *letter = message_new(MAIL_LEAVE);
+    if (mailbox_house()) {
+        if (letter)
+            ear_post(*ear, NULL, &letter);
+        ear_close(ear);
+        return;
+    }
     pthread_mutex_lock(&house.lock);
     struct node *node = house.node;
     bool last = --house.clients == 0;

@@ -4,8 +4,8 @@
 
 #include <stdint.h>
 
-/* At the start of a MAIL_OPEN body. Behind it: name, path, cpath and libs, each with its closing zero; then what is preloaded; then the call that
- * is each new worker's init, if `init`. */
+/* At the start of a MAIL_OPEN body. Behind it: name, path, cpath and libs, each with its closing zero; then what is
+ * preloaded; struct process_order, if `process`; then the call that is each new worker's init, if `init`. */
 struct pool_order {
     int32_t workers;
     int32_t init;       /* 0 or 1 */
@@ -20,7 +20,18 @@ struct pool_order {
     uint32_t name_size, path_size, cpath_size; /* closing zeros included */
     uint32_t libs_size;     /* standard libraries, comma-separated; 0: all */
     uint32_t preload_size;  /* for each preloaded function its address, then its name with a closing zero */
-    uint32_t reserved;
+    uint32_t process; /* 0 or 1 */
+};
+
+/* Of a pool whose workers are processes. Behind it: cwd with its closing zero; then changes of the environment, NAME=value or
+ * NAME, each with its closing zero. */
+struct process_order {
+    uint64_t address_space; /* bytes; 0: no limit */
+    double cpu_limit;       /* seconds a job; 0: no limit */
+    int64_t uid, gid;       /* -1: the program's */
+    int32_t nice;
+    uint32_t listens;       /* 1: lines of output go to the client */
+    uint32_t cwd_size, env_size;
 };
 
 /* Functions, and the name, in front of a call, with FLAG_EXTRA: which there are, added up. */

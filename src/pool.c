@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "address.h"
 #include "gate.h"
 #include "order.h"
 #include "pool_inner.h"
@@ -73,6 +74,12 @@ void pool_handle(struct pool *self, struct message **letter, double now)
         break;
     case MAIL_REFUSE:
         pool_refused(self, letter, now);
+        break;
+    case MAIL_RETURN:
+        pool_returned(self, letter, now);
+        break;
+    case MAIL_KEPT:
+        pool_kept(self, *letter);
         break;
     case MAIL_UP:
         dispatcher_worker_up(self->dispatcher, pool_worker_of(self, *letter), now);
@@ -251,10 +258,12 @@ static int read_pool_order(struct pool *self, struct pool_order *order)
     if (size < sizeof *order)
         return TROUPE_EBADMSG;
     memcpy(order, body, sizeof *order);
-    self->gate = (struct gate *)(uintptr_t)order->gate;
+    if (address_node(self->owner) == 0) /* else the address is another process's */
+        self->gate = (struct gate *)(uintptr_t)order->gate;
     size_t texts = (size_t)order->name_size + order->path_size + order->cpath_size + order->libs_size;
     size_t strings = texts + order->preload_size;
-    if (size - sizeof *order < strings || order->workers < 1)
+    bool addresses = order->preload_size > 0 && address_node(self->owner) != 0; /* of another process */
+    if (size - sizeof *order < strings || order->workers < 1 || addresses)
         return TROUPE_EBADMSG;
     const char *name = (const char *)body + sizeof *order;
     self->worker.name = name;
@@ -265,8 +274,11 @@ static int read_pool_order(struct pool *self, struct pool_order *order)
     self->worker.vm.preload = (const unsigned char *)name + texts;
     self->worker.vm.preload_bytes = order->preload_size;
     self->log_level = order->log_level;
-    if (!order->init)
-        return 0;
+    size_t process = 0;
+    int rc = order->process ? pool_read_process(self, name + strings, size - sizeof *order - strings, &process) : 0;
+    strings += process;
+    if (rc || !order->init)
+        return rc;
     self->init = message_new(MAIL_RUN);
     if (!self->init)
         return TROUPE_ENOMEM;
@@ -325,6 +337,7 @@ void pool_destroy(struct pool **pool)
     message_destroy_list(&self->joining);
     message_destroy_list(&self->waiting);
     gate_release(&self->gate);
+    message_destroy_list(&self->recalled);
     message_destroy(&self->failure);
     message_destroy(&self->init);
     message_destroy(&self->open);

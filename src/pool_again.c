@@ -1,5 +1,6 @@
 /* pool_again.c - a pool's jobs that run more than once: each turn of a repeating job is reported, and stays one letter of
  * many; the owner is asked about retries. */
+#include "address.h"
 #include "mailbox.h"
 #include "pool_inner.h"
 
@@ -69,12 +70,12 @@ void pool_decide(struct pool *self, struct message **letter, double now)
 void pool_owner_left(struct pool *self, uint64_t owner, double grace, double now)
 {
     for (struct ticket_extra *extra = self->asking; extra; extra = extra->next) {
-        if (extra->ticket->owner != owner)
+        if (!address_belongs(extra->ticket->owner, owner))
             continue;
         extra->alone = true;
         decide(self, extra->ticket->id, false, now);
     }
     pool_forget_places(self, owner);
-    if (self->owner == owner)
+    if (address_belongs(self->owner, owner))
         pool_close_soon(self, grace, now);
 }

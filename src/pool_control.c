@@ -75,9 +75,7 @@ void pool_break_job(struct pool *self, const struct action *a)
 {
     const struct ticket *t = a->load;
     struct worker *worker = pool_hand(self, a->worker)->worker;
-    uint64_t target = t->cleaning ? run_cleanup_target(a->id) : a->id;
-    if (worker_runs(worker, target))
-        worker_interrupt(worker, target);
+    worker_break(worker, t->cleaning ? run_cleanup_target(a->id) : a->id);
     tell(self, a->worker, MAIL_KILL, a->id);
 }
 

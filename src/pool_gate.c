@@ -4,6 +4,7 @@
  * their questions stand in `waiting` until there is one, or they take the question back. The gate is shut exactly while
  * somebody waits; both change in the node's thread only, so no free place is overlooked.
  */
+#include "address.h"
 #include "gate.h"
 #include "pool_inner.h"
 
@@ -60,7 +61,7 @@ void pool_forget_places(struct pool *self, uint64_t owner)
 {
     for (struct message **at = &self->waiting; *at;) {
         struct message *m = *at;
-        if (message_header(m)->from == owner) {
+        if (address_belongs(message_header(m)->from, owner)) {
             *at = m->next;
             message_destroy(&m);
         } else {

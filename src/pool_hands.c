@@ -99,6 +99,10 @@ void pool_worker_down(struct pool *self, struct message **letter, double now)
     struct hand *hand = pool_hand(self, worker);
     worker_join(&hand->worker, -1);
     hand_leave(hand);
+    if (message_header(*letter)->flags & FLAG_LOST) {
+        pool_lose_worker(self, worker, letter, now);
+        return;
+    }
     if (failed)
         note_failure(self, letter);
     dispatcher_worker_down(self->dispatcher, worker, failed, now);

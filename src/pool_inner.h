@@ -1,5 +1,5 @@
 /* pool_inner.h - what the parts of a pool share: pool.c its life, pool_jobs.c its jobs, pool_again.c those that run more
- * than once, pool_control.c those that shall end, pool_cleanup.c what is left to do after them, pool_hands.c its workers, pool_answers.c its letters to clients. For the
+ * than once, pool_control.c those that shall end, pool_process.c what only processes need, pool_cleanup.c what is left to do after them, pool_hands.c its workers, pool_answers.c its letters to clients. For the
  * node's thread.
  *
  * A job is known to the dispatcher by its id, and here by a ticket: who gets the outcome, and the letter while no
@@ -23,6 +23,7 @@
 #include <stdint.h>
 
 #include "claims.h"
+#include "bridge.h"
 #include "codes.h"
 #include "dispatcher.h"
 #include "histogram.h"
@@ -76,6 +77,7 @@ struct pool {
     struct message *open; /* keeps the strings that worker options point to */
     struct message *init; /* NULL: none */
     struct worker_options worker;
+    struct bridge_options process; /* its strings are in `open`; used when worker.process points here */
     struct dispatcher *dispatcher;
     struct slab tickets;
     struct claims *claims;
@@ -83,6 +85,8 @@ struct pool {
     struct hand *hands;
     int hand_count;
     struct message *failure; /* why the last worker did not come up */
+    struct message *lost;    /* while jobs of a lost worker end: why it died. NULL: it is not known */
+    struct message *recalled; /* questions about jobs that a process was asked to give back */
     struct message *drain;   /* questions to answer once drained */
     struct message *joining; /* questions to answer once nothing is pending */
     int log_level;           /* of failed jobs; 0: not logged */
@@ -144,6 +148,19 @@ void pool_end_job(struct pool *self, const struct action *a, double now);
 
 /* Logs that the job's run, or the job, failed, if the pool's maker wants that. `outcome` may be NULL. */
 void pool_log_failure(const struct pool *self, const struct ticket *t, enum job_end end, const struct message *outcome);
+
+/* Workers that are processes. Reads what the order says of them: 0, or TROUPE_EBADMSG; *used bytes of it. */
+int pool_read_process(struct pool *self, const char *at, size_t size, size_t *used);
+
+/* The job that the question (MAIL_CANCEL) is about is on its way to a process, or there: it is asked back, and the question
+ * taken, to be answered later. False: its worker is a thread. */
+bool pool_ask_back(struct pool *self, struct message **question);
+void pool_answer_recalled(struct pool *self, uint64_t id, bool cancelled);
+void pool_returned(struct pool *self, struct message **letter, double now);
+void pool_kept(struct pool *self, const struct message *letter);
+
+/* The worker died, as the letter says. */
+void pool_lose_worker(struct pool *self, int worker, struct message **letter, double now);
 
 /* Makes the letter the outcome of the ticket's job, and posts it. */
 void pool_post_outcome(struct pool *self, const struct ticket *t, struct message **letter);

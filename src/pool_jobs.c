@@ -30,6 +30,14 @@ static void copy_failure(struct pool *self, struct message *letter)
     message_header(letter)->flags |= FLAG_ERROR;
 }
 
+static void write_lost(struct pool *self, struct message *letter)
+{
+    message_clear_body(letter);
+    if (!self->lost || buffer_append(&letter->bytes, message_body(self->lost), message_body_size(self->lost)))
+        pool_write_error(letter, "lost: the worker that ran the job is gone");
+    message_header(letter)->flags |= FLAG_ERROR;
+}
+
 void pool_write_outcome(struct pool *self, struct message *letter, enum job_end end, bool starved)
 {
     message_header(letter)->flags = 0;
@@ -42,7 +50,7 @@ void pool_write_outcome(struct pool *self, struct message *letter, enum job_end 
         pool_write_error(letter, end == JOB_KILLED ? "killed" : "timeout");
         message_header(letter)->flags |= FLAG_STOPPED;
     } else if (end == JOB_LOST) {
-        pool_write_error(letter, "lost: the worker that ran the job is gone");
+        write_lost(self, letter);
         message_header(letter)->flags |= FLAG_LOST;
     } else {
         copy_failure(self, letter);
@@ -90,6 +98,8 @@ void pool_end_job(struct pool *self, const struct action *a, double now)
     bool ran = result;
     pool_log_failure(self, t, a->end, result);
     pool_settle_end(self, t, a);
+    if (self->recalled)
+        pool_answer_recalled(self, t->id, a->end == JOB_CANCELLED);
     if (t->flags & FLAG_DISCARD) {
         message_destroy(&result);
     } else if (result) {
@@ -266,6 +276,7 @@ void pool_recall(struct pool *self, int worker, double now)
         pool_keep_letter(&m);
         dispatcher_returned(self->dispatcher, worker, id, now);
     }
+    worker_recall(hand->worker, self->house.mailbox, 0);
     dispatcher_recall_done(self->dispatcher, worker, now);
 }
 
@@ -315,6 +326,8 @@ void pool_cancel(struct pool *self, struct message **letter, double now)
         unbegun = a == CANCEL_ENDED;
         if (a == CANCEL_HANDED && pool_take_back(self, id))
             unbegun = dispatcher_withdraw(self->dispatcher, id, now) == 0;
+        else if (a == CANCEL_HANDED && pool_ask_back(self, letter))
+            return;
     }
     pool_answer_boolean(self, letter, unbegun);
 }

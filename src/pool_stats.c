@@ -1,6 +1,7 @@
 /* pool_stats.c - a pool's statistics as an answer: counts, how long jobs waited and ran, each worker. */
 #include <string.h>
 
+#include "address.h"
 #include "gate.h"
 #include "pack.h"
 #include "pool_inner.h"
@@ -121,15 +122,17 @@ void pool_answer_stats(struct pool *self, struct message **letter, double now)
 void pool_answer_find(struct pool *self, struct message **letter)
 {
     struct buffer *out = &(*letter)->bytes;
+    struct gate *gate = address_node(message_header(*letter)->from) ? NULL : self->gate; /* of use in this process alone */
     message_clear_body(*letter);
-    int rc = pack_array(out, 2);
+    int rc = pack_array(out, 3);
     rc = rc ? rc : pack_unsigned(out, (uint64_t)dispatcher_limit(self->dispatcher));
-    rc = rc ? rc : pack_unsigned(out, (uint64_t)(uintptr_t)self->gate);
+    rc = rc ? rc : pack_unsigned(out, (uint64_t)(uintptr_t)gate);
+    rc = rc ? rc : pack_boolean(out, self->worker.process != NULL);
     if (rc || dispatcher_is_closing(self->dispatcher)) {
         message_clear_body(*letter);
         pack_nil(out);
-    } else if (self->gate) {
-        gate_hold(self->gate);
+    } else if (gate) {
+        gate_hold(gate);
     }
     pool_answer(self, letter);
 }

@@ -14,6 +14,7 @@
 
 #include "message.h"
 #include "value.h"
+#include "vm_job.h"
 
 enum { PROGRESS = 1, HANDLER, FUNCTION, FIRST };
 
@@ -113,7 +114,6 @@ static void refuse(lua_State *L, int at, int count)
 
 void vm_batch_sift(lua_State *L, int first)
 {
-    static const struct value_mode mode;
     struct buffer scratch;
     buffer_init(&scratch);
     lua_checkstack(L, 4);
@@ -122,7 +122,7 @@ void vm_batch_sift(lua_State *L, int first)
         if (count < 0)
             count = 2;
         scratch.size = 0;
-        if (value_encode(L, at + 1, at + count, "result", &mode, &scratch)) {
+        if (value_encode(L, at + 1, at + count, "result", vm_job_mode(), &scratch)) {
             refuse(L, at, count);
             count = 2;
         }

@@ -86,22 +86,34 @@ static int stringify(lua_State *L)
     return 1;
 }
 
+/* For what leaves the vm. Written before there are workers. */
+static struct value_mode outgoing;
+
+void vm_jobs_leave_process(void)
+{
+    outgoing.remote = true;
+}
+
+const struct value_mode *vm_job_mode(void)
+{
+    return &outgoing;
+}
+
 /* Encodes error value and traceback, on top of the stack, as the outcome; pops them. */
 static void fail_with(struct vm_jobs *self, struct message *letter)
 {
-    static const struct value_mode mode;
     lua_State *L = self->L;
     int at = lua_gettop(L) - 1;
     message_clear_body(letter);
     message_header(letter)->flags |= FLAG_ERROR;
-    if (value_encode(L, at, at + 1, "error", &mode, &letter->bytes)) {
+    if (value_encode(L, at, at + 1, "error", &outgoing, &letter->bytes)) {
         lua_settop(L, at + 1); /* drop the reason: the error matters more */
         lua_pushcfunction(L, stringify);
         lua_pushvalue(L, at);
         int failed = lua_pcall(L, 1, 1, 0) || lua_type(L, -1) != LUA_TSTRING;
         if (!failed)
             lua_replace(L, at);
-        if (failed || value_encode(L, at, at + 1, "error", &mode, &letter->bytes))
+        if (failed || value_encode(L, at, at + 1, "error", &outgoing, &letter->bytes))
             vm_job_fail_plainly(letter, "an error that cannot be sent");
     }
     lua_settop(L, at - 1);
@@ -122,19 +134,18 @@ static void outcome_raised(struct vm_jobs *self, struct message *letter, lua_Sta
 
 static void outcome_returned(struct vm_jobs *self, struct message *letter, lua_State *co, int count)
 {
-    static const struct value_mode mode;
     int last = lua_gettop(co), first = last - count + 1;
     message_clear_body(letter);
     if (!lua_checkstack(co, 8)) { /* results came without the room to look at them */
         vm_job_fail_plainly(letter, "not enough memory");
         return;
     }
-    if (value_encode(co, first, last, "result", &mode, &letter->bytes) == 0)
+    if (value_encode(co, first, last, "result", &outgoing, &letter->bytes) == 0)
         return;
     if (message_header(letter)->flags & FLAG_BATCH) {
         lua_pop(co, 1);
         vm_batch_sift(co, first);
-        if (value_encode(co, first, lua_gettop(co), "result", &mode, &letter->bytes) == 0)
+        if (value_encode(co, first, lua_gettop(co), "result", &outgoing, &letter->bytes) == 0)
             return;
     }
     lua_xmove(co, self->L, 1);

@@ -16,6 +16,7 @@
 
 struct vm_jobs; /* what a vm keeps for its jobs */
 struct vm_tasks;
+struct value_mode;
 
 /* Takes the letter (MAIL_RUN) that has become its job's outcome: body and FLAG_ERROR. */
 typedef void vm_job_outcome(void *owner, struct message **letter);
@@ -60,5 +61,11 @@ int vm_job_push_arguments(lua_State *L, const struct message *letter);
 
 /* Makes the letter an error outcome with a text of at most 255 bytes and no traceback. */
 void vm_job_fail_plainly(struct message *letter, const char *text);
+
+/* From now on what jobs return leaves this process: no addresses cross. Once, before there are jobs. */
+void vm_jobs_leave_process(void);
+
+/* How results are encoded. */
+const struct value_mode *vm_job_mode(void);
 
 #endif

@@ -19,6 +19,7 @@
 #include <string.h>
 
 #include "address.h"
+#include "bridge.h"
 #include "claims.h"
 #include "clock.h"
 #include "ear.h"
@@ -32,6 +33,7 @@
 #include "vm_task.h"
 
 struct worker {
+    struct bridge *bridge; /* not NULL: a process, and nothing below is used but `holders` */
     struct worker_options options;
     struct message *init;
     struct ear *ear;
@@ -128,7 +130,14 @@ static void post_parked(void *owner, const struct message *letter)
 static bool claim(void *owner, uint64_t job, uint32_t run)
 {
     struct worker *self = owner;
-    return claims_take(self->options.claims, job, run);
+    if (self->options.claims)
+        return claims_take(self->options.claims, job, run);
+    struct message *m = message_new(MAIL_CLAIM); /* a process: what it says first counts, whatever becomes of it */
+    if (!m)
+        return false;
+    message_header(m)->id = job;
+    message_header(m)->u.number = run;
+    return post_to_node(self, &m, MAIL_CLAIM) == 0;
 }
 
 static const struct vm_job_hooks job_hooks = {.outcome = post_outcome, .parked = post_parked, .claim = claim, .say = say};
@@ -307,6 +316,24 @@ static void worker_main(void *arg)
     let_go(self);
 }
 
+/* A worker that is a process. */
+static int start_bridge(struct worker *self, struct mailbox *node)
+{
+    const struct worker_options *o = &self->options;
+    struct bridge_options b = *o->process;
+    b.order.pool = o->pool;
+    b.order.number = o->number;
+    b.order.tag = o->tag;
+    b.order.memory_limit = o->vm.memory_limit;
+    b.name = o->name;
+    b.path = o->vm.path;
+    b.cpath = o->vm.cpath;
+    b.libs = o->vm.libs;
+    b.init = o->init;
+    b.claims = o->claims;
+    return bridge_start(&self->bridge, &b, node);
+}
+
 /* Both ways are opened before the thread starts: once it runs there is nobody to tell that they cannot be. */
 static int open_ways(struct worker *self, struct mailbox *node)
 {
@@ -332,12 +359,14 @@ int worker_start(struct worker **out, const struct worker_options *options, stru
     atomic_init(&self->holders, 2);
     atomic_init(&self->left, false);
     pthread_mutex_init(&self->lock, NULL);
-    if (options->init && !(self->init = message_copy(options->init)))
-        goto fail;
-    rc = open_ways(self, node);
-    if (rc)
-        goto fail;
-    rc = thread_start(&self->thread, self->name, worker_main, self);
+    if (options->process) {
+        atomic_store(&self->holders, 1);
+        rc = start_bridge(self, node);
+    } else if (!options->init || (self->init = message_copy(options->init))) {
+        rc = open_ways(self, node);
+        if (rc == 0)
+            rc = thread_start(&self->thread, self->name, worker_main, self);
+    }
     if (rc)
         goto fail;
     *out = self;
@@ -356,11 +385,15 @@ size_t worker_memory(const struct worker *self)
 
 uint16_t worker_box(const struct worker *self)
 {
-    return self->box;
+    return self->bridge ? bridge_box(self->bridge) : self->box;
 }
 
 void worker_interrupt(struct worker *self, uint64_t job)
 {
+    if (self->bridge) {
+        bridge_interrupt(self->bridge, job);
+        return;
+    }
     pthread_mutex_lock(&self->lock);
     if (self->vm)
         vm_interrupt(self->vm, VM_INTERRUPT_ALWAYS, job);
@@ -369,6 +402,10 @@ void worker_interrupt(struct worker *self, uint64_t job)
 
 void worker_interrupt_job(struct worker *self)
 {
+    if (self->bridge) {
+        bridge_interrupt(self->bridge, 0);
+        return;
+    }
     pthread_mutex_lock(&self->lock);
     uint64_t target = self->vm ? vm_target(self->vm) : 0;
     bool is_job = target && !run_is_cleanup(target);
@@ -379,10 +416,25 @@ void worker_interrupt_job(struct worker *self)
 
 uint64_t worker_cleaning(struct worker *self)
 {
+    if (self->bridge)
+        return bridge_cleaning(self->bridge);
     pthread_mutex_lock(&self->lock);
     uint64_t target = self->vm ? vm_target(self->vm) : 0;
     pthread_mutex_unlock(&self->lock);
     return run_is_cleanup(target) ? target : 0;
+}
+
+void worker_break(struct worker *self, uint64_t job)
+{
+    if (self->bridge || worker_runs(self, job))
+        worker_interrupt(self, job);
+}
+
+bool worker_recall(struct worker *self, struct mailbox *node, uint64_t job)
+{
+    if (self->bridge)
+        bridge_recall(self->bridge, node, job);
+    return self->bridge != NULL;
 }
 
 void worker_calm(struct worker *self, uint64_t job)
@@ -395,6 +447,8 @@ void worker_calm(struct worker *self, uint64_t job)
 
 bool worker_runs(struct worker *self, uint64_t job)
 {
+    if (self->bridge)
+        return bridge_runs(self->bridge, job);
     pthread_mutex_lock(&self->lock);
     bool runs = self->vm && vm_runs(self->vm, job);
     pthread_mutex_unlock(&self->lock);
@@ -403,7 +457,8 @@ bool worker_runs(struct worker *self, uint64_t job)
 
 int worker_join(struct worker **worker, double timeout)
 {
-    int rc = thread_join(&(*worker)->thread, timeout);
+    struct worker *self = *worker;
+    int rc = self->bridge ? bridge_join(&self->bridge, timeout) : thread_join(&self->thread, timeout);
     if (rc == 0) {
         let_go(*worker);
         *worker = NULL;
@@ -413,9 +468,13 @@ int worker_join(struct worker **worker, double timeout)
 
 void worker_abandon(struct worker **worker)
 {
-    atomic_store(&(*worker)->left, true);
-    worker_interrupt(*worker, 0);
-    thread_detach(&(*worker)->thread);
+    if ((*worker)->bridge) {
+        bridge_abandon(&(*worker)->bridge);
+    } else {
+        atomic_store(&(*worker)->left, true);
+        worker_interrupt(*worker, 0);
+        thread_detach(&(*worker)->thread);
+    }
     let_go(*worker);
     *worker = NULL;
 }

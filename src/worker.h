@@ -1,4 +1,4 @@
-/* worker.h - a thread that owns one vm and runs jobs in it.
+/* worker.h - a thread that owns one vm and runs jobs in it; or, with the same face, a process that has such a thread.
  *
  * Made, interrupted and joined by the node's thread; everything else happens on its own.
  */
@@ -10,6 +10,7 @@
 
 #include "vm.h"
 
+struct bridge_options;
 struct claims;
 struct loop;
 struct mailbox;
@@ -32,7 +33,8 @@ struct worker_options {
     const struct message *init; /* its body is a call to make before the first job; NULL: none. Copied */
     struct vm_options vm;       /* its strings stay the caller's and live as long as the worker */
     const struct worker_hooks *hooks;
-    struct claims *claims;      /* its pool's; held by the worker as long as it needs them */
+    struct claims *claims;      /* its pool's; held by the worker as long as it needs them. NULL in a worker process */
+    const struct bridge_options *process; /* the worker is a process: what of it there is beside the above; NULL: a thread */
 };
 
 /* Opens the worker's box, and the ways between it and the node's, and starts its thread, which posts MAIL_UP or MAIL_DOWN
@@ -54,10 +56,17 @@ void worker_interrupt_job(struct worker *self);
 /* The target of the cleanup that runs there now; 0: none does. */
 uint64_t worker_cleaning(struct worker *self);
 
+/* Breaks into the job if it runs. A process that is stuck in it even so is killed after a few such requests. */
+void worker_break(struct worker *self, uint64_t job);
+
+/* Takes letters that were posted to the worker from here and have not begun back, where that can be asked only of its
+ * process (bridge.h): they come as MAIL_RETURN. False for a thread: what mailbox_recall has not found has begun. */
+bool worker_recall(struct worker *self, struct mailbox *node, uint64_t job);
+
 /* The job will run again here, and shall not be broken into for what it did before. */
 void worker_calm(struct worker *self, uint64_t job);
 
-/* True while the job's own code runs, or what it called. */
+/* True while the job's own code runs, or what it called; of a process, as far as it has told. */
 bool worker_runs(struct worker *self, uint64_t job);
 
 /* After MAIL_DOWN, or to wait for it: 0 and the pointer nulled, or TROUPE_ETIMEDOUT. */

@@ -19,12 +19,15 @@ cat >"$work/floors" <<'EOT'
 3 codes
 3 node
 3 pool
+2 bridge
 2 child
 2 signals
+2 uplink
 2 sink
 2 worker
 1 dispatcher
 1 ear
+1 frames
 1 interrupt
 1 log
 1 loop

@@ -14,14 +14,15 @@ end
 local checks = {
   integer = function(v) return math.type(v) == "integer" end,
   count = function(v) return math.type(v) == "integer" and v >= 1 end,
+  index = function(v) return math.type(v) == "integer" and v >= 0 end,
   bytes = function(v) return type(v) == "number" and v >= 0 and math.tointeger(v) ~= nil end,
   seconds = function(v) return type(v) == "number" and v >= 0 end,
   callable = function(v) return type(v) == "function" or type(v) == "string" end,
 }
 
 local names = {
-  count = "integer of at least 1", bytes = "integer of at least 0", seconds = "number of at least 0",
-  callable = "function or string",
+  count = "integer of at least 1", index = "integer of at least 0", bytes = "integer of at least 0",
+  seconds = "number of at least 0", callable = "function or string",
 }
 
 --- Checks a table of options.

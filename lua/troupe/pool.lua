@@ -7,6 +7,7 @@
 require "troupe"
 local core = require "troupe.core"
 local options = require "troupe.options"
+local process = require "troupe.pool.process"
 local settings = require "troupe.pool.settings"
 
 local debug, error, getmetatable, ipairs, math, next, package, pairs, require, table, tostring, type =
@@ -27,6 +28,7 @@ local pool_options = {
   rate = "table", queue_limit = "count",
   libs = "table", preload = "table", log_level = "string",
 }
+for name, want in pairs(process.known) do pool_options[name] = want end
 
 local known_libs = {
   coroutine = true, table = true, io = true, os = true, string = true, math = true, utf8 = true, debug = true,
@@ -111,7 +113,9 @@ end
 --   send), libs (list of the standard libraries that a worker has besides the basic functions: coroutine, table, io,
 --   os, string, math, utf8, debug, package; default: all. Without package there is no require), preload (table: name
 --   -> C function without upvalues, for the workers' package.preload), log_level (a level of troupe.log: failed jobs,
---   and failed runs of repeating ones, are logged at it)
+--   and failed runs of repeating ones, are logged at it),
+--   isolation ("thread", the default, or "process": each worker is a process; the rest is for that alone),
+--   cwd (string), env (table: name -> string, number or false), nice (integer, added), uid, gid (integers, for root)
 -- @return the pool; closing or collecting it shuts it down soon
 local function new(opts)
   opts = options.check(opts, pool_options, "troupe.pool", 2)
@@ -127,6 +131,7 @@ local function new(opts)
   order.rate_jobs, order.rate_per = rate_of(opts.rate)
   order.libs, order.preload = libs_of(opts.libs), preload_of(opts.preload)
   order.log_level = level_of(opts.log_level)
+  process.add(order, opts, 2)
   local pool
   if opts.init then pool = core.new(order, opts.init, table.unpack(args, 1, args.n or #args))
   else pool = core.new(order) end

@@ -82,7 +82,7 @@ function M.find(name)
   for _, pool in ipairs(core.pools() or {}) do
     local found = pool[2] == name and core.find(pool[1])
     if found then
-      local handle = core.handle(pool[1], found[1], found[2])
+      local handle = core.handle(pool[1], found[1], found[2], found[3])
       if found[2] ~= 0 then
         settings[handle] = { queue_limit = true }
         core.be_particular(handle)

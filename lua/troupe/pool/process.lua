@@ -1,0 +1,65 @@
+-- process.lua - the pool's options about workers that are processes, checked and made ready for C (src/lua_order.c).
+
+local error, ipairs, math, pairs, table, tostring, type =
+  error, ipairs, math, pairs, table, tostring, type
+
+local M = {}
+
+--- What troupe.pool takes beside its other options.
+M.known = {
+  isolation = "string", nice = "integer", env = "table", cwd = "string", uid = "index",
+  gid = "index",
+}
+
+local only = { "nice", "env", "cwd", "uid", "gid" }
+
+-- What C modules, threads' stacks and the library itself may map beside the values of Lua.
+local headroom = 1 << 29
+
+-- Changes of the environment, as strings: NAME=value sets, NAME unsets.
+local function changes(env, level)
+  local list = {}
+  for name, value in pairs(env) do
+    if type(name) ~= "string" or name == "" or name:find "[=\0]" then
+      error("troupe.pool: option 'env': names expected as keys", level + 1)
+    elseif value == false then
+      list[#list + 1] = name
+    elseif (type(value) ~= "string" and type(value) ~= "number") or tostring(value):find "\0" then
+      error(("troupe.pool: option 'env': %s: string, number or false expected"):format(name), level + 1)
+    else
+      list[#list + 1] = name .. "=" .. value
+    end
+  end
+  table.sort(list)
+  return list
+end
+
+--- Adds to a pool's order what its options say of processes.
+-- @param order table: lua_order.c's
+-- @param opts  table: troupe.pool's, their types checked
+-- @param level integer: who is to blame, as for error
+function M.add(order, opts, level)
+  local isolation = opts.isolation or "thread"
+  if isolation ~= "thread" and isolation ~= "process" then
+    error(("troupe.pool: option 'isolation': \"thread\" or \"process\" expected, got %q"):format(isolation), level + 1)
+  end
+  if isolation == "thread" then
+    for _, name in ipairs(only) do
+      if opts[name] ~= nil then
+        error(("troupe.pool: option '%s' needs isolation = \"process\""):format(name), level + 1)
+      end
+    end
+    return
+  end
+  if opts.nice and math.abs(opts.nice) > 40 then
+    error("troupe.pool: option 'nice': integer from -40 to 40 expected", level + 1)
+  end
+  order.process = true
+  order.nice, order.cwd = opts.nice, opts.cwd
+  order.uid, order.gid = opts.uid or -1, opts.gid or -1
+  order.env = opts.env and changes(opts.env, level + 1)
+  local limit = opts.memory_limit or 0
+  order.address_space = limit > 0 and limit + headroom or nil
+end
+
+return M

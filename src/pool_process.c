@@ -1,0 +1,81 @@
+/* pool_process.c - what is particular to a pool whose workers are processes: what they may take, why one died, and what of
+ * their jobs only they know.
+ *
+ * What is on its way to a process cannot be taken out of a tray here: it is asked back, and comes or not. Meanwhile a
+ * client's question whether a job could be cancelled waits in `recalled`, until the job has ended or its worker has kept
+ * it. The order of letters makes sure of an answer: each recall has one, and a worker that dies ends its jobs.
+ */
+#include <string.h>
+
+#include "mailbox.h"
+#include "order.h"
+#include "pool_inner.h"
+#include "troupe.h"
+
+int pool_read_process(struct pool *self, const char *at, size_t size, size_t *used)
+{
+    struct process_order order;
+    if (size < sizeof order)
+        return TROUPE_EBADMSG;
+    memcpy(&order, at, sizeof order);
+    *used = sizeof order + (size_t)order.cwd_size + order.env_size;
+    if (size < *used)
+        return TROUPE_EBADMSG;
+    const char *cwd = at + sizeof order;
+    self->process = (struct bridge_options){
+        .order = {.address_space = order.address_space, .cpu_limit = order.cpu_limit, .uid = order.uid, .gid = order.gid, .nice = order.nice},
+        .cwd = order.cwd_size > 1 ? cwd : NULL,
+        .env = cwd + order.cwd_size,
+        .env_size = order.env_size,
+        .listener = order.listens ? self->owner : 0,
+    };
+    self->worker.process = &self->process;
+    return 0;
+}
+
+bool pool_ask_back(struct pool *self, struct message **question)
+{
+    uint64_t id = message_header(*question)->id;
+    struct hand *hand = pool_hand(self, dispatcher_worker_of(self->dispatcher, id));
+    if (!hand || !hand->worker || !worker_recall(hand->worker, self->house.mailbox, id))
+        return false;
+    (*question)->next = self->recalled;
+    self->recalled = *question;
+    *question = NULL;
+    return true;
+}
+
+void pool_answer_recalled(struct pool *self, uint64_t id, bool cancelled)
+{
+    struct message **link = &self->recalled;
+    while (*link) {
+        struct message *m = *link;
+        if (message_header(m)->id == id) {
+            *link = m->next;
+            pool_answer_boolean(self, &m, cancelled);
+        } else {
+            link = &m->next;
+        }
+    }
+}
+
+void pool_returned(struct pool *self, struct message **letter, double now)
+{
+    int worker = pool_worker_of(self, *letter);
+    if (worker && dispatcher_returned(self->dispatcher, worker, message_header(*letter)->id, now) == 0)
+        pool_keep_letter(letter);
+}
+
+void pool_kept(struct pool *self, const struct message *letter)
+{
+    pool_answer_recalled(self, message_header(letter)->id, false);
+}
+
+void pool_lose_worker(struct pool *self, int worker, struct message **letter, double now)
+{
+    self->lost = *letter;
+    *letter = NULL;
+    dispatcher_worker_down(self->dispatcher, worker, false, now);
+    pool_turn(self, now); /* what it had ends now, while it is known why */
+    message_destroy(&self->lost);
+}

@@ -1,0 +1,297 @@
+/* uplink.c - a worker process's end of the way to its program.
+ *
+ *     started --hello, MAIL_HOUSE--> a house --the worker's MAIL_DOWN, sent on--> over
+ *     any --the socket ends: the program is gone--> over, at once
+ *
+ * The process's first thread is the uplink, in the place that the node's thread has in a program: its box gets what the
+ * worker, and other vms here, say to the node and to other houses; it passes letters to them from there. The worker is the
+ * same as in a thread (worker.c).
+ *
+ * Invariants:
+ *  1. what has been passed to the worker lies in its tray until it begins it: so it can be given back from here as it can
+ *     by the node in one process;
+ *  2. the process never outlives its program: the end of the socket ends it, and the kernel does when this thread is stuck.
+ */
+#include "uplink.h"
+
+#include <poll.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "address.h"
+#include "bridge.h"
+#include "frames.h"
+#include "mailbox.h"
+#include "mailbox_route.h"
+#include "pack.h"
+#include "process.h"
+#include "troupe.h"
+#include "vm_job.h"
+#include "worker.h"
+
+enum { LETTERS_A_TURN = 256 };
+
+static const double hello_seconds = 60;
+
+struct uplink {
+    struct frames *frames;
+    struct mailbox *mailbox;
+    struct worker *worker;
+    uint16_t house, box; /* box: the worker's */
+    uint64_t broken;     /* the job that was last broken into */
+    bool over;
+};
+
+static bool any_run(const struct message *m, void *context)
+{
+    (void)context;
+    return message_header(m)->kind == MAIL_RUN;
+}
+
+static bool this_run(const struct message *m, void *context)
+{
+    const struct header *h = message_header(m);
+    return h->kind == MAIL_RUN && h->id == *(const uint64_t *)context;
+}
+
+/* Gives back what the worker has not begun, or only the job. True when there was something. */
+static bool give_back(struct uplink *self, uint64_t id)
+{
+    struct message *list = mailbox_recall(self->mailbox, self->box, id ? this_run : any_run, &id);
+    bool some = list != NULL;
+    while (list) {
+        struct message *m = list;
+        list = m->next;
+        struct header *h = message_header(m);
+        h->kind = MAIL_RETURN;
+        h->to = address_make(0, MAILBOX_NODE, 0);
+        frames_put(self->frames, &m);
+    }
+    return some;
+}
+
+static void recall(struct uplink *self, struct message **letter)
+{
+    struct header *h = message_header(*letter);
+    if (give_back(self, h->id) || h->id == 0)
+        return;
+    h->kind = MAIL_KEPT;
+    h->to = address_make(0, MAILBOX_NODE, 0);
+    frames_put(self->frames, letter);
+}
+
+static void break_into(struct uplink *self, struct message **letter)
+{
+    struct header *h = message_header(*letter);
+    bool runs = h->id && worker_runs(self->worker, h->id);
+    if (runs)
+        worker_interrupt(self->worker, h->id);
+    else if (h->id == 0)
+        worker_interrupt_job(self->worker);
+    h->code = worker_cleaning(self->worker);
+    self->broken = h->id;
+    h->kind = MAIL_BROKEN;
+    h->u.number = runs;
+    frames_put(self->frames, letter);
+}
+
+static void to_worker(struct uplink *self, struct message **letter)
+{
+    struct header *h = message_header(*letter);
+    if (h->kind == MAIL_RECALL) {
+        recall(self, letter);
+        return;
+    }
+    if (h->kind == MAIL_BREAK) {
+        break_into(self, letter);
+        return;
+    }
+    if ((h->kind == MAIL_HALT || h->kind == MAIL_KILL) && h->id && give_back(self, h->id))
+        return;
+    if (h->kind == MAIL_RUN && h->id == self->broken)
+        worker_calm(self->worker, h->id);
+    h->to = address_make(self->house, self->box, 0);
+    mailbox_deliver(self->mailbox, letter);
+}
+
+/* Letters to the worker as the node knows it name the bridge's box; the others name whom they are for. */
+static void pass_in(struct uplink *self, struct message **letter)
+{
+    const struct header *h = message_header(*letter);
+    if (address_node(h->to) == self->house)
+        mailbox_deliver(self->mailbox, letter);
+    else
+        to_worker(self, letter);
+    message_destroy(letter);
+}
+
+/* The program is gone: nobody is left to tell, and nothing to wait for. */
+static void program_is_gone(void)
+{
+    _exit(1);
+}
+
+static bool read_letters(struct uplink *self)
+{
+    struct message *m;
+    int rc = frames_fill(self->frames);
+    if (rc && rc != TROUPE_ETIMEDOUT)
+        program_is_gone();
+    while ((m = frames_take(self->frames)))
+        pass_in(self, &m);
+    return rc == 0;
+}
+
+static bool write_letters(struct uplink *self)
+{
+    int count = 0;
+    struct message *m;
+    while (count < LETTERS_A_TURN && (m = mailbox_take(self->mailbox))) {
+        self->over |= message_header(m)->kind == MAIL_DOWN;
+        frames_put(self->frames, &m);
+        count++;
+    }
+    return count > 0;
+}
+
+/* While the program does not read, letters wait here, and the worker's with it; what the program says is heard. */
+static void send_all(struct uplink *self)
+{
+    int rc;
+    while ((rc = frames_flush(self->frames)) == TROUPE_EFULL) {
+        struct pollfd p = { .fd = frames_descriptor(self->frames), .events = POLLIN | POLLOUT };
+        poll(&p, 1, -1);
+        if (p.revents & ~POLLOUT)
+            read_letters(self);
+    }
+    if (rc)
+        program_is_gone();
+}
+
+static void serve(struct uplink *self)
+{
+    while (!self->over) {
+        bool some = read_letters(self);
+        some |= write_letters(self);
+        send_all(self);
+        if (!some && !mailbox_deliver_late(self->mailbox))
+            mailbox_wait(self->mailbox, -1, false, frames_descriptor(self->frames));
+    }
+    worker_join(&self->worker, -1);
+    while (write_letters(self))
+        ;
+    send_all(self);
+}
+
+/* The last word of a process that cannot be a worker. */
+static int give_up(struct uplink *self, const char *why)
+{
+    struct message *m = message_new(MAIL_DOWN);
+    if (m) {
+        message_header(m)->flags = FLAG_ERROR;
+        pack_string(&m->bytes, why);
+        pack_nil(&m->bytes);
+        frames_put(self->frames, &m);
+        send_all(self);
+    }
+    return EXIT_FAILURE;
+}
+
+/* The first letter; NULL: the program is gone, or is of another version. */
+static struct message *first_letter(struct uplink *self)
+{
+    char version[64];
+    struct message *m = NULL;
+    if (frames_say_hello(self->frames) || frames_hear_hello(self->frames, hello_seconds, version, sizeof version))
+        return NULL;
+    while (!(m = frames_take(self->frames))) {
+        struct pollfd p = { .fd = frames_descriptor(self->frames), .events = POLLIN };
+        poll(&p, 1, -1);
+        int rc = frames_fill(self->frames);
+        if (rc && rc != TROUPE_ETIMEDOUT)
+            return NULL;
+    }
+    return m;
+}
+
+static const char *next_text(const char **at, uint32_t size)
+{
+    const char *text = size ? *at : NULL;
+    *at += size;
+    return text;
+}
+
+/* What the order says becomes the worker's options; strings stay in the letter. */
+static int read_order(const struct message *m, struct bridge_order *order, struct worker_options *o, struct process_limits *limits,
+                      struct message **init)
+{
+    const char *at = (const char *)message_body(m) + sizeof *order, *end = (const char *)message_body(m) + message_body_size(m);
+    memcpy(order, message_body(m), sizeof *order);
+    o->name = next_text(&at, order->name_size);
+    o->vm.path = next_text(&at, order->path_size);
+    o->vm.cpath = next_text(&at, order->cpath_size);
+    limits->cwd = next_text(&at, order->cwd_size);
+    o->vm.libs = next_text(&at, order->libs_size);
+    o->pool = order->pool;
+    o->number = order->number;
+    o->tag = order->tag;
+    o->vm.memory_limit = order->memory_limit;
+    limits->parent = (pid_t)order->parent;
+    limits->address_space = order->address_space;
+    limits->nice = order->nice;
+    limits->uid = order->uid;
+    limits->gid = order->gid;
+    if (!order->init)
+        return 0;
+    *init = message_new(MAIL_RUN);
+    if (!*init)
+        return TROUPE_ENOMEM;
+    message_header(*init)->from = message_header(m)->from;
+    o->init = *init;
+    return buffer_append(&(*init)->bytes, at, (size_t)(end - at));
+}
+
+static int be_worker(struct uplink *self, const struct message *m, const struct worker_hooks *hooks)
+{
+    struct bridge_order order;
+    struct process_limits limits;
+    struct worker_options options = { .vm = { .open = hooks->open }, .hooks = hooks };
+    struct message *init = NULL;
+    char why[300];
+    int rc = read_order(m, &order, &options, &limits, &init);
+    if (rc == 0 && process_confine(&limits, why, sizeof why)) {
+        message_destroy(&init);
+        return give_up(self, why);
+    }
+    if (rc == 0)
+        rc = mailbox_open(&self->mailbox, MAILBOX_ANY);
+    if (rc == 0) {
+        self->house = (uint16_t)order.house;
+        mailbox_be_house(self->house, mailbox_box(self->mailbox));
+        vm_jobs_leave_process();
+        rc = worker_start(&self->worker, &options, self->mailbox);
+    }
+    message_destroy(&init);
+    if (rc)
+        return give_up(self, troupe_strerror(rc));
+    self->box = worker_box(self->worker);
+    serve(self);
+    return EXIT_SUCCESS;
+}
+
+int uplink_run(const struct worker_hooks *hooks)
+{
+    struct uplink self = { 0 };
+    process_close_others();
+    setvbuf(stdout, NULL, _IOLBF, BUFSIZ); /* whole lines are passed on, as they come */
+    self.frames = frames_new(PROCESS_HANDOVER);
+    struct message *m = self.frames ? first_letter(&self) : NULL;
+    int status = m ? be_worker(&self, m, hooks) : EXIT_FAILURE;
+    message_destroy(&m);
+    mailbox_close(&self.mailbox);
+    frames_destroy(&self.frames);
+    return status;
+}
