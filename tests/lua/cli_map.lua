@@ -290,9 +290,14 @@ t.test("misuse is told with a hint, with status 2", function()
   misuse({ "--chunk", "0", "-e", "" }, "option '%-%-chunk': an integer of at least 1 expected, got '0'")
   misuse({ "--retries=-1", "-e", "" }, "option '%-%-retries': an integer of at least 0 expected, got '%-1'")
   misuse({ "--json=yes", "-e", "" }, "option '%-%-json' takes no value")
-  misuse({ "--process", "-e", "" }, "%-%-process is not available yet in this version")
   misuse({ "--timeout", "0", "-e", "" }, "option '%-%-timeout': a number of seconds above 0 expected, got '0'")
   misuse({ "--timeout", "soon", "-e", "" }, "option '%-%-timeout': a number of seconds above 0 expected, got 'soon'")
+end)
+
+t.test("workers may be processes, and one that dies costs its call", function()
+  check({ "--process", "-j2", "-e", "return (...) * 2", "1", "2", "3" }, nil, 0, "2\n4\n6\n")
+  check({ "--process", "-j1", "--chunk=1", "-e", "if ... == 'b' then os.exit(9) end return ...", "a", "b", "c" }, nil,
+    1, "a\nc\n", "exit status 9")
 end)
 
 t.test("output that cannot be written is said, with status 1", function()

@@ -27,6 +27,7 @@ items. WORKER is a file that returns a function, or module:function. Without ITE
     -j N            so many workers (default: one a core; 0 or less: cores plus N)
     -0              items on standard input end with a NUL byte in place of a newline
     -p              show progress on standard error, when it is a terminal
+    --process       workers are processes: one that crashes costs the call it was in
     --unordered     print results as they come
     --chunk N       give a worker so many items at a time (default: as measured)
     --retries N     call again, at most N times, when a call fails

@@ -1,7 +1,7 @@
 -- map.lua - `troupe map`: options, the workers, and what comes of it as an exit status. The work itself is flow.lua's.
 
-local io, ipairs, loadfile, math, pcall, table, tostring, type =
-  io, ipairs, loadfile, math, pcall, table, tostring, type
+local io, loadfile, math, pcall, table, tostring, type =
+  io, loadfile, math, pcall, table, tostring, type
 
 local arguments = require "troupe.cli.arguments"
 local core = require "troupe.core"
@@ -21,6 +21,7 @@ local known = {
   ["-j"] = { key = "workers", kind = "integer" },
   ["-0"] = { key = "zero", kind = "flag" },
   ["-p"] = { key = "progress", kind = "flag" },
+  ["--process"] = { key = "process", kind = "flag" },
   ["--unordered"] = { key = "unordered", kind = "flag" },
   ["--chunk"] = { key = "chunk", kind = "count" },
   ["--retries"] = { key = "retries", kind = "natural" },
@@ -28,9 +29,6 @@ local known = {
   ["--json"] = { key = "json", kind = "flag" },
   ["--reduce"] = { key = "reduce", kind = "text" },
 }
-
--- In the manual of later versions; said so, rather than called unknown.
-local planned = { ["--process"] = true }
 
 local function say(text)
   io.stderr:write("troupe map: ", text, "\n")
@@ -43,11 +41,6 @@ end
 
 -- Options, what the workers load, and the items that are arguments; nil and a message for misuse.
 local function read_words(args)
-  for _, word in ipairs(args) do
-    local name = word:match "^%-%-%w+"
-    if not name then break end
-    if planned[name] then return nil, name .. " is not available yet in this version" end
-  end
   local options, at = arguments.parse(known, args)
   if not options then return nil, at end
   local plan
@@ -73,9 +66,10 @@ local function load_fold(path)
 end
 
 -- The pool; nil and a message when there is not enough of something for it.
-local function open_pool(workers, plan)
+local function open_pool(workers, plan, process)
   local up, pool = pcall(new_pool, {
-    workers = workers, name = "map", init = "troupe.cli.worker:open", init_args = { plan },
+    workers = workers, name = "map", isolation = process and "process" or nil,
+    init = "troupe.cli.worker:open", init_args = { plan },
   })
   if up then return pool end
   return nil, (tostring(pool):gsub("^[^\n]-:%d+: ", ""))
@@ -108,7 +102,7 @@ local function run(options, plan, items, fold)
   plan.delimiter = items.delimiter
   local workers = options.workers or 0
   if workers <= 0 then workers = math.max(1, core.cores() + workers) end
-  local pool <close>, refusal = open_pool(workers, plan)
+  local pool <close>, refusal = open_pool(workers, plan, options.process)
   if not pool then
     say(refusal)
     return FAILED
