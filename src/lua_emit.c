@@ -12,6 +12,7 @@
 #include "lua_loop.h"
 #include "troupe.h"
 #include "value.h"
+#include "vm_job.h"
 #include "vm_stream.h"
 #include "vm_task.h"
 
@@ -36,11 +37,10 @@ static int answer(lua_State *L, const struct vm_run *run)
 /* Encodes the values on the stack and sends them. */
 static void send(lua_State *L, struct vm_run *run, bool sync)
 {
-    static const struct value_mode mode;
     struct message *m = message_new(MAIL_EMIT);
     if (!m)
         luaL_error(L, "not enough memory");
-    if (value_encode(L, 1, lua_gettop(L), "value", &mode, &m->bytes)) {
+    if (value_encode(L, 1, lua_gettop(L), "value", vm_job_mode(), &m->bytes)) {
         message_destroy(&m);
         lua_error(L);
     }
