@@ -403,3 +403,20 @@ void dispatcher_count(const struct dispatcher *self, struct dispatcher_counts *o
         .retried = self->retried,
     };
 }
+
+struct seeing {
+    void (*see)(void *load, void *context);
+    void *context;
+};
+
+static void see_load(void *object, void *context)
+{
+    const struct seeing *s = context;
+    s->see(((struct job *)object)->load, s->context);
+}
+
+void dispatcher_each(const struct dispatcher *self, void (*see)(void *load, void *context), void *context)
+{
+    struct seeing s = {see, context};
+    id_map_each(&self->live, see_load, &s);
+}

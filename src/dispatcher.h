@@ -204,4 +204,7 @@ bool dispatcher_look(const struct dispatcher *self, int worker, struct dispatche
 
 void dispatcher_count(const struct dispatcher *self, struct dispatcher_counts *out);
 
+/* Calls see with the load of every live job; it may cause no events. */
+void dispatcher_each(const struct dispatcher *self, void (*see)(void *load, void *context), void *context);
+
 #endif

@@ -187,3 +187,16 @@ void *id_map_remove(struct id_map *self, uint64_t id)
         (void)change_table(self);
     return object;
 }
+
+static void see_all(const struct id_table *table, void (*see)(void *object, void *context), void *context)
+{
+    for (size_t i = 0; table->slots && i < size_of(table); i++)
+        if (table->slots[i] && table->slots[i] != MARK)
+            see(table->slots[i], context);
+}
+
+void id_map_each(const struct id_map *self, void (*see)(void *object, void *context), void *context)
+{
+    see_all(&self->now, see, context);
+    see_all(&self->old, see, context);
+}

@@ -37,4 +37,7 @@ void *id_map_find(const struct id_map *self, uint64_t id);
 /* Takes the object out and returns it; NULL: none of that id. Needs no memory. */
 void *id_map_remove(struct id_map *self, uint64_t id);
 
+/* Calls see for every object, which may change none of the map. */
+void id_map_each(const struct id_map *self, void (*see)(void *object, void *context), void *context);
+
 #endif

@@ -58,7 +58,8 @@ struct job_order lua_order_of_job(lua_State *L, int index)
         .every = number_field(L, index, "every"),
         .timeout = number_field(L, index, "timeout"),
         .bits = bit_field(L, index, "first", ORDER_FIRST) | bit_field(L, index, "scheduled", ORDER_SCHEDULED) |
-                bit_field(L, index, "asks", ORDER_ASKS) | bit_field(L, index, "placed", ORDER_PLACED),
+                bit_field(L, index, "asks", ORDER_ASKS) | bit_field(L, index, "placed", ORDER_PLACED) |
+                bit_field(L, index, "outlive", ORDER_OUTLIVE),
         .name_size = (uint32_t)name_size,
         .gang = id_field(L, index, "gang"),
         .gang_size = (int32_t)number_field(L, index, "gang_size"),

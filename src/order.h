@@ -41,7 +41,8 @@ enum job_order_bit {
     ORDER_FIRST = 1,
     ORDER_SCHEDULED = 2, /* the delay leads to a moment that was named */
     ORDER_ASKS = 4,      /* MAIL_ASK before each retry */
-    ORDER_PLACED = 8     /* it holds one of the places for jobs that wait */
+    ORDER_PLACED = 8,    /* it holds one of the places for jobs that wait */
+    ORDER_OUTLIVE = 16   /* it goes on when its owner is gone */
 };
 
 /* At the end of a MAIL_SUBMIT body, with FLAG_ORDER. In front of it: the job's name, without any zero. */

@@ -78,4 +78,6 @@ void pool_owner_left(struct pool *self, uint64_t owner, double grace, double now
     pool_forget_places(self, owner);
     if (address_belongs(self->owner, owner))
         pool_close_soon(self, grace, now);
+    else if (self->foreign > 0)
+        pool_halt_jobs_of(self, owner, now);
 }

@@ -3,6 +3,8 @@
  *
  * What is said to a worker of a job goes the same way as the job: MAIL_HALT and MAIL_KILL arrive after its MAIL_RUN.
  */
+#include <string.h>
+
 #include "address.h"
 #include "mailbox.h"
 #include "pool_inner.h"
@@ -29,13 +31,45 @@ static void stop_handed(struct pool *self, uint64_t id, double now)
         tell(self, dispatcher_worker_of(self->dispatcher, id), MAIL_HALT, id);
 }
 
-void pool_halt(struct pool *self, struct message **letter, double now)
+/* True when there was such a live job. */
+static bool halt(struct pool *self, uint64_t id, double now)
 {
-    uint64_t id = message_header(*letter)->id;
     enum cancel_answer a = dispatcher_stop(self->dispatcher, id, now);
     if (a == CANCEL_HANDED)
         stop_handed(self, id, now);
-    pool_answer_boolean(self, letter, a != CANCEL_UNKNOWN);
+    return a != CANCEL_UNKNOWN;
+}
+
+void pool_halt(struct pool *self, struct message **letter, double now)
+{
+    bool live = halt(self, message_header(*letter)->id, now);
+    pool_answer_boolean(self, letter, live);
+}
+
+struct orphans {
+    uint64_t owner;
+    struct buffer ids; /* collected first: to halt one changes what is gone through */
+};
+
+static void collect_orphan(void *load, void *context)
+{
+    const struct ticket *t = load;
+    struct orphans *self = context;
+    if (t->owner == self->owner && !t->outlive)
+        buffer_append(&self->ids, &t->id, sizeof t->id); /* one that finds no memory just goes on */
+}
+
+void pool_halt_jobs_of(struct pool *self, uint64_t owner, double now)
+{
+    struct orphans orphans = {.owner = owner};
+    buffer_init(&orphans.ids);
+    dispatcher_each(self->dispatcher, collect_orphan, &orphans);
+    for (size_t at = 0; at < orphans.ids.size; at += sizeof(uint64_t)) {
+        uint64_t id;
+        memcpy(&id, orphans.ids.data + at, sizeof id);
+        halt(self, id, now);
+    }
+    buffer_release(&orphans.ids);
 }
 
 void pool_kill(struct pool *self, struct message **letter, double now)

@@ -53,6 +53,7 @@ struct ticket {
     uint16_t flags;   /* of the letter */
     uint8_t end;      /* enum job_end, once it has ended */
     bool repeatable : 1; /* may be sent again: the letter stays here */
+    bool outlive : 1; /* it goes on when its owner is gone */
     bool placed : 1;  /* it holds one of the pool's places */
     bool starved : 1;  /* there was no memory to hand it out */
     bool cleanup : 1;  /* it has one: the letter stays here, too */
@@ -95,6 +96,7 @@ struct pool {
     struct gate *gate;       /* NULL: any number of jobs may wait */
     struct message *waiting; /* questions for a place, the first first */
     struct ticket *owed;
+    size_t foreign;              /* tickets of others than the pool's own owner */
     struct ticket_extra *asking; /* jobs whose owner is asked about retries */
     double owed_at;              /* when to try again */
     double break_at, abandon_at; /* 0: not planned; infinite: done */
@@ -190,6 +192,9 @@ void pool_settle_end(struct pool *self, struct ticket *t, const struct action *a
 
 /* Its outcome is posted. True when its ticket is its cleanup's now, or gone. */
 bool pool_clean_up(struct pool *self, struct ticket *t, enum job_end end, bool ran, double now);
+
+/* The vm at that address is gone: its jobs are asked to end, but for those that outlive it or have no outcome for it. */
+void pool_halt_jobs_of(struct pool *self, uint64_t owner, double now);
 
 /* All that run are asked to end. */
 void pool_halt_all(struct pool *self);

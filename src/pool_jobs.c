@@ -166,7 +166,9 @@ void pool_submit(struct pool *self, struct message **letter, double now)
     *t = (struct ticket){.letter = *letter, .owner = h->from, .id = h->id, .slot = h->slot, .flags = h->flags,
                          .repeatable = spec.retry.retries != 0 || spec.every > 0 || has_cleanup(*letter),
                          .cleanup = has_cleanup(*letter),
+                         .outlive = (order.bits & ORDER_OUTLIVE || h->flags & FLAG_DISCARD) != 0,
                          .placed = order.bits & ORDER_PLACED && self->gate};
+    self->foreign += t->owner != self->owner;
     h->u.seconds = now + spec.delay; /* when it is queued, for the statistics */
     int rc = pool_add_extra(self, t, &order) ? dispatcher_submit(self->dispatcher, &spec, now) : TROUPE_ENOMEM;
     if (rc == 0) {

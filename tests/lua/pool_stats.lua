@@ -117,6 +117,24 @@ test("jobs of jobs of a pool whose workers are replaced", function()
   eq(pool:submit(nest, 5, nest):await(), 5)
 end)
 
+test("jobs of a vm that is gone end, but for those that outlive it, or that nobody asks about", function()
+  local pool <close> = troupe.pool{ workers = 4, name = "left behind" }
+  local other = troupe.pool{ workers = 1 }
+  other:submit(function()
+    local found = require "troupe".find_pool "left behind"
+    local function ask() while require "troupe".checkin() do end end
+    found:submit(ask)
+    found:submit{ ask, outlive = true }
+    found:submit{ ask, discard = true }
+    found:submit{ ask, delay = 3600 }
+  end):await()
+  while pool:stats().busy < 3 do task.sleep(0.001) end
+  other:shutdown()
+  while pool:stats().busy > 2 do task.sleep(0.001) end
+  local stats = pool:stats()
+  deep({ stats.stopped, stats.cancelled, stats.delayed }, { 1, 1, 0 })
+end)
+
 test("a found pool's queue is as bounded as its maker's", function()
   local pool <close> = troupe.pool{ workers = 1, name = "bounded", queue_limit = 1 }
   local handle = troupe.find_pool "bounded"
