@@ -90,13 +90,25 @@ static void read_options(lua_State *L, struct sink_options *o)
     luaL_argcheck(L, o->outlet.path || o->outlet.descriptor >= 0, 1, "a file, directory or descriptor is missing");
 }
 
+/* The handle is at index 2. Before the start: afterwards the wires are the thread's. */
+static void keep_endpoints(lua_State *L, struct sink *sink)
+{
+    const char *endpoint;
+    lua_newtable(L);
+    for (int i = 0; (endpoint = sink_endpoint(sink, i)); i++) {
+        lua_pushstring(L, endpoint);
+        lua_rawseti(L, -2, i + 1);
+    }
+    lua_setiuservalue(L, 2, 1);
+}
+
 static int open(lua_State *L)
 {
     char why[1024];
     struct sink_options o = { 0 };
     luaL_checktype(L, 1, LUA_TTABLE);
     lua_settop(L, 1);
-    struct handle *self = lua_newuserdatauv(L, sizeof *self, 0);
+    struct handle *self = lua_newuserdatauv(L, sizeof *self, 1);
     *self = (struct handle){ .ended = -1 };
     luaL_setmetatable(L, class_name);
     read_options(L, &o);
@@ -109,6 +121,7 @@ static int open(lua_State *L)
     }
     if (rc)
         return fail(L, why);
+    keep_endpoints(L, self->sink);
     rc = sink_start(self->sink);
     if (rc)
         return fail(L, troupe_strerror(rc));
@@ -118,13 +131,8 @@ static int open(lua_State *L)
 
 static int endpoints(lua_State *L)
 {
-    struct handle *self = check_open(L);
-    const char *endpoint;
-    lua_newtable(L);
-    for (int i = 0; (endpoint = sink_endpoint(self->sink, i)); i++) {
-        lua_pushstring(L, endpoint);
-        lua_rawseti(L, -2, i + 1);
-    }
+    check(L);
+    lua_getiuservalue(L, 1, 1);
     return 1;
 }
 
@@ -185,7 +193,7 @@ static int is_open(lua_State *L)
 static int describe(lua_State *L)
 {
     struct handle *self = check(L);
-    lua_pushfstring(L, "%s (%s)", class_name, self->sink ? sink_endpoint(self->sink, 0) : "closed");
+    lua_pushfstring(L, "%s (%s)", class_name, self->sink ? "open" : "closed");
     return 1;
 }
 

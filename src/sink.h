@@ -34,7 +34,7 @@ int sink_new(struct sink **out, const struct sink_options *options, char *why, s
 /* One more socket, before the start. 0, or a status with the reason in why. */
 int sink_listen(struct sink *self, const struct wire_options *options, char *why, size_t why_size);
 
-/* The endpoint of the socket with that number, from 0; NULL: there is none. */
+/* The endpoint of the socket with that number, from 0; NULL: there is none. Before the start. */
 const char *sink_endpoint(const struct sink *self, int number);
 
 /* 0, TROUPE_ENOMEM, TROUPE_ELIMIT. */
