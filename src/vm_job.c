@@ -356,6 +356,7 @@ void vm_jobs_run(struct vm_jobs *self, struct message **letter)
         return;
     }
     *run = (struct vm_run){.letter = m, .task = task, .jobs = self};
+    run->cleaning = message_header(m)->flags & FLAG_CLEANUP;
     vm_stream_init(run);
     link_run(self, run);
     lua_State *co = vm_task_coroutine(task);

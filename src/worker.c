@@ -296,6 +296,8 @@ static void worker_main(void *arg)
     if (!failed) {
         pthread_mutex_lock(&self->lock);
         self->up = true;
+        if (!atomic_load(&self->left))
+            vm_interrupt(vm, VM_INTERRUPT_OFF, 0); /* it was meant for the init */
         pthread_mutex_unlock(&self->lock);
         atomic_store_explicit(&self->memory, vm_memory(vm), memory_order_relaxed);
         tell(self, MAIL_UP, NULL);
@@ -409,7 +411,7 @@ void worker_interrupt_job(struct worker *self)
     pthread_mutex_lock(&self->lock);
     uint64_t target = self->vm ? vm_target(self->vm) : 0;
     bool is_job = target && !run_is_cleanup(target);
-    if (self->vm && (is_job || !self->up))
+    if (self->vm && (is_job || (!self->up && self->options.init)))
         vm_interrupt(self->vm, VM_INTERRUPT_ALWAYS, is_job ? target : 0);
     pthread_mutex_unlock(&self->lock);
 }
