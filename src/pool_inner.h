@@ -52,7 +52,7 @@ struct ticket {
     uint32_t slot;
     uint16_t flags;   /* of the letter */
     uint8_t end;      /* enum job_end, once it has ended */
-    bool repeatable : 1; /* may be sent again: the letter stays here */
+    bool repeatable : 1; /* may be sent again, or would be lost with a process: the letter stays here */
     bool outlive : 1; /* it goes on when its owner is gone */
     bool placed : 1;  /* it holds one of the pool's places */
     bool starved : 1;  /* there was no memory to hand it out */

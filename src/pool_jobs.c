@@ -164,7 +164,7 @@ void pool_submit(struct pool *self, struct message **letter, double now)
     struct job_order order = {0};
     pool_read_order(*letter, &spec, &order);
     *t = (struct ticket){.letter = *letter, .owner = h->from, .id = h->id, .slot = h->slot, .flags = h->flags,
-                         .repeatable = spec.retry.retries != 0 || spec.every > 0 || has_cleanup(*letter),
+                         .repeatable = spec.retry.retries != 0 || spec.every > 0 || has_cleanup(*letter) || self->worker.process,
                          .cleanup = has_cleanup(*letter),
                          .outlive = (order.bits & ORDER_OUTLIVE || h->flags & FLAG_DISCARD) != 0,
                          .placed = order.bits & ORDER_PLACED && self->gate};
