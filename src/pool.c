@@ -202,11 +202,16 @@ static void press(struct pool *self, double now)
 {
     if (self->break_at > 0 && now >= self->break_at) {
         self->break_at = now + break_again;
-        if (self->abandon_at == 0)
+        if (self->abandon_at == 0) {
             self->abandon_at = now + abandon_grace;
+            self->freed_before = self->freed;
+        }
         pool_interrupt_workers(self);
     }
-    if (self->abandon_at > 0 && now >= self->abandon_at) {
+    if (self->abandon_at > 0 && now >= self->abandon_at && self->freed != self->freed_before) {
+        self->freed_before = self->freed; /* jobs and cleanups come to their ends: nobody is stuck */
+        self->abandon_at = now + abandon_grace;
+    } else if (self->abandon_at > 0 && now >= self->abandon_at) {
         bool all = pool_abandon_workers(self, now);
         self->abandon_at = all ? INFINITY : now + abandon_grace;
         if (all)

@@ -100,6 +100,7 @@ struct pool {
     struct ticket_extra *asking; /* jobs whose owner is asked about retries */
     double owed_at;              /* when to try again */
     double break_at, abandon_at; /* 0: not planned; infinite: done */
+    uint64_t freed, freed_before; /* tickets that were done with: now, and when abandon_at was set */
     bool windows_open; /* someone waits for all jobs: none waits for its owner to take what it sends */
     bool drained;
 };

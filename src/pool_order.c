@@ -69,6 +69,7 @@ static void leave_asking(struct pool *self, struct ticket_extra *extra)
 void pool_free_ticket(struct pool *self, struct ticket *t)
 {
     pool_leave_place(self, t);
+    self->freed++;
     self->foreign -= t->owner != self->owner;
     if (t->extra && t->extra->asks)
         leave_asking(self, t->extra);
