@@ -11,6 +11,7 @@
 
 #include "clock.h"
 #include "lua_open.h"
+#include "lua_output.h"
 #include "lua_question.h"
 #include "lua_task.h"
 #include "node.h"
@@ -28,11 +29,13 @@ struct client {
 /* Registry: the loop's seat, its owner, and who waits for what: context -> a task's id, or a list of them. */
 static const char seat_key, client_key, waiters_key;
 
-/* Letters that answer nothing: events for the vm's tasks, questions about its jobs. */
+/* Letters that answer nothing: events for the vm's tasks, questions about its jobs, lines of their processes. */
 static void other_letter(struct message **letter, void *L)
 {
     if (message_header(*letter)->kind == MAIL_ASK)
         lua_question_letter(letter, L);
+    else if (message_header(*letter)->kind == MAIL_OUTPUT)
+        lua_output_letter(letter, L);
     else
         lua_task_letter(letter, L);
 }

@@ -19,6 +19,7 @@
 #include "lua_order.h"
 #include "lua_outcome.h"
 #include "lua_pool_inner.h"
+#include "lua_output.h"
 #include "lua_question.h"
 #include "mailbox_route.h"
 #include "node.h"
@@ -442,6 +443,12 @@ static int sized_table(lua_State *L)
     return 1;
 }
 
+static int pool_id(lua_State *L)
+{
+    lua_pushinteger(L, lua_pool_check(L)->id);
+    return 1;
+}
+
 static int pool_workers(lua_State *L)
 {
     lua_pushinteger(L, lua_pool_check(L)->workers);
@@ -468,7 +475,7 @@ int lua_pool_open(lua_State *L)
     static const luaL_Reg functions[] = {
         {"new", pool_new}, {"submit", pool_submit}, {"submit_ordered", pool_submit_ordered}, {"submit_batch", pool_submit_batch},
         {"close", pool_close}, {"be_particular", pool_be_particular}, {"next_ended", pool_next_ended}, {"forget", pool_forget}, {"flying", pool_flying},
-        {"turn_batches", lua_batch_turn}, {"wake_batches", lua_batch_wake}, {"on_outcome", lua_outcome_set}, {"on_question", lua_question_set},
+        {"turn_batches", lua_batch_turn}, {"wake_batches", lua_batch_wake}, {"on_outcome", lua_outcome_set}, {"on_question", lua_question_set}, {"on_output", lua_output_set}, {"id", pool_id},
         {"workers", pool_workers}, {"table", sized_table}, {"is_closed", pool_is_closed}, {NULL, NULL}};
     luaL_newlibtable(L, functions);
     luaL_newmetatable(L, "troupe.pool");

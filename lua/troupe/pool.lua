@@ -88,7 +88,7 @@ end
 local function with_settings(pool, opts)
   local kept = {
     on_done = opts.on_done, on_failed = opts.on_failed, discard = opts.discard, result_id = opts.result_id,
-    queue_limit = opts.queue_limit,
+    queue_limit = opts.queue_limit, listener = process.listen(pool, opts),
   }
   if next(kept) then
     settings[pool] = kept
@@ -115,7 +115,9 @@ end
 --   -> C function without upvalues, for the workers' package.preload), log_level (a level of troupe.log: failed jobs,
 --   and failed runs of repeating ones, are logged at it),
 --   isolation ("thread", the default, or "process": each worker is a process; the rest is for that alone),
---   cwd (string), env (table: name -> string, number or false), nice (integer, added), uid, gid (integers, for root)
+--   cwd (string), env (table: name -> string, number or false), nice (integer, added), uid, gid (integers, for root),
+--   stdout, stderr (fn(line): gets each line that a worker writes there, here, in a task; default: they go to the
+--   program's own)
 -- @return the pool; closing or collecting it shuts it down soon
 local function new(opts)
   opts = options.check(opts, pool_options, "troupe.pool", 2)

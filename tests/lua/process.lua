@@ -312,6 +312,18 @@ test("output goes to the program's by whole lines, before the job's outcome", fu
   for i = 1, 20 do match(err, ("error %d\n"):format(i)) end
 end)
 
+test("lines may go to a function; those of the other stream stay the program's", function()
+  local lines = {}
+  local pool <close> = pool_of(1, { stdout = function(line) lines[#lines + 1] = line end })
+  pool:submit(function()
+    print "one"
+    io.write "two\n\nthree"
+    os.exit(0, true)
+  end):join(patience)
+  await("all lines are there", function() return #lines >= 4 end)
+  deep(lines, { "one", "two", "", "three" })
+end)
+
 test("processes inherit the standard descriptors and their socket, and no other", function()
   local file = io.open "/proc/self/status"
   local pool <close> = pool_of(1)

@@ -1,17 +1,19 @@
 -- process.lua - the pool's options about workers that are processes, checked and made ready for C (src/lua_order.c).
 
-local error, ipairs, math, pairs, table, tostring, type =
-  error, ipairs, math, pairs, table, tostring, type
+local core = require "troupe.core"
+
+local error, io, ipairs, math, pairs, setmetatable, table, tostring, type =
+  error, io, ipairs, math, pairs, setmetatable, table, tostring, type
 
 local M = {}
 
 --- What troupe.pool takes beside its other options.
 M.known = {
   isolation = "string", nice = "integer", env = "table", cwd = "string", uid = "index",
-  gid = "index",
+  gid = "index", stdout = "function", stderr = "function",
 }
 
-local only = { "nice", "env", "cwd", "uid", "gid" }
+local only = { "nice", "env", "cwd", "uid", "gid", "stdout", "stderr" }
 
 -- What C modules, threads' stacks and the library itself may map beside the values of Lua.
 local headroom = 1 << 29
@@ -58,8 +60,28 @@ function M.add(order, opts, level)
   order.nice, order.cwd = opts.nice, opts.cwd
   order.uid, order.gid = opts.uid or -1, opts.gid or -1
   order.env = opts.env and changes(opts.env, level + 1)
+  order.listens = opts.stdout ~= nil or opts.stderr ~= nil
   local limit = opts.memory_limit or 0
   order.address_space = limit > 0 and limit + headroom or nil
+end
+
+-- By their numbers, who gets the lines of pools; held by what the pools were made with.
+local listeners = setmetatable({}, { __mode = "v" })
+
+local function on_output(id, stream, line)
+  local listener = listeners[id]
+  local call = listener and listener[stream]
+  if call then call(line) else (stream == 1 and io.stdout or io.stderr):write(line, "\n") end
+end
+
+--- From now on the pool's lines go where its options say.
+-- @return what must live as long as the pool; nil when nobody listens
+function M.listen(pool, opts)
+  if not opts.stdout and not opts.stderr then return nil end
+  local listener = { opts.stdout or false, opts.stderr or false }
+  listeners[core.id(pool)] = listener
+  core.on_output(on_output)
+  return listener
 end
 
 return M
