@@ -23,7 +23,6 @@ struct bridge_order {
     int64_t parent; /* process */
     uint64_t memory_limit;
     uint64_t address_space;
-    double cpu_limit; /* seconds a job; 0: no limit */
     int64_t uid, gid;
     int32_t nice;
     int32_t init; /* 0 or 1 */

@@ -23,7 +23,7 @@ int pool_read_process(struct pool *self, const char *at, size_t size, size_t *us
         return TROUPE_EBADMSG;
     const char *cwd = at + sizeof order;
     self->process = (struct bridge_options){
-        .order = {.address_space = order.address_space, .cpu_limit = order.cpu_limit, .uid = order.uid, .gid = order.gid, .nice = order.nice},
+        .order = {.address_space = order.address_space, .uid = order.uid, .gid = order.gid, .nice = order.nice},
         .cwd = order.cwd_size > 1 ? cwd : NULL,
         .env = cwd + order.cwd_size,
         .env_size = order.env_size,
