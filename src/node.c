@@ -45,7 +45,9 @@ struct node {
     struct thread *thread;
     struct pool **pools;
     size_t pool_count, pool_capacity;
-    atomic_bool ending;
+    _Atomic uint64_t last; /* address of the last client, once it is about to leave; 0: not yet */
+    bool last_left;        /* its word has come, and so all that it had posted before */
+    atomic_bool mute;      /* its word will not come */
 };
 
 static struct {
@@ -159,6 +161,7 @@ static void handle(struct node *self, struct message *letter, double now)
         break;
     case MAIL_LEAVE:
         owner_left(self, h->from, now);
+        self->last_left |= h->from == atomic_load(&self->last);
         break;
     default:
         if (h->kind == MAIL_DOWN)
@@ -226,7 +229,7 @@ static void node_main(void *arg)
     bool ending = false;
     for (;;) {
         bool more = turn(self);
-        if (!ending && atomic_load(&self->ending)) {
+        if (!ending && (self->last_left || atomic_load(&self->mute))) {
             ending = true;
             end_all(self);
             continue;
@@ -298,9 +301,9 @@ void node_leave(struct ear **ear)
     struct node *node = house.node;
     bool last = --house.clients == 0;
     if (last)
-        atomic_store(&node->ending, true);
-    if (letter)
-        ear_post(*ear, NULL, &letter);
+        atomic_store(&node->last, ear_address(*ear));
+    if (!letter || ear_post(*ear, NULL, &letter))
+        atomic_store(&node->mute, last);
     if (last) {
         thread_join(&node->thread, -1);
         node_free(node);
