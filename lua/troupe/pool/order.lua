@@ -50,7 +50,8 @@ return function(opts, what, level)
     priority = opts.priority, first = opts.first, delay = delay_of(opts, what, level + 1),
     scheduled = opts.at ~= nil or nil, every = opts.every, asks = opts.retry_if ~= nil or nil,
     retries = opts.retries or (opts.retry_if and -1), discard = opts.discard, name = opts.name,
-    base = backoff.base, factor = backoff.factor, max = backoff.max, jitter = jitter, timeout = opts.timeout, outlive = opts.outlive,
+    base = backoff.base, factor = backoff.factor, max = backoff.max, jitter = jitter, timeout = opts.timeout,
+    outlive = opts.outlive,
     cleanup = opts.cleanup, on_done_in_worker = opts.on_done_in_worker,
   }
   return next(order) and order or nil
