@@ -218,7 +218,8 @@ static void handle(void *owner, struct message **letter, void *context)
         break;
     case MAIL_WINDOW:
         note_window(self, *letter);
-        /* fall through */
+        vm_stream_told(self->jobs, *letter);
+        break;
     case MAIL_TAKEN:
     case MAIL_RESUME:
         vm_stream_told(self->jobs, *letter);
