@@ -163,3 +163,15 @@ void message_destroy_list(struct message **list)
         message_destroy(&m);
     }
 }
+
+bool message_is_run(const struct message *self, void *context)
+{
+    (void)context;
+    return message_header(self)->kind == MAIL_RUN;
+}
+
+bool message_is_run_of(const struct message *self, void *context)
+{
+    const struct header *h = message_header(self);
+    return h->kind == MAIL_RUN && h->id == *(const uint64_t *)context;
+}

@@ -6,6 +6,7 @@
 #ifndef MESSAGE_H
 #define MESSAGE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "buffer.h"
@@ -135,5 +136,9 @@ static inline void message_clear_body(struct message *self)
 {
     self->bytes.size = sizeof(struct header);
 }
+
+/* For mailbox_recall: any RUN, or that of the job whose id `context` points to. */
+bool message_is_run(const struct message *self, void *context);
+bool message_is_run_of(const struct message *self, void *context);
 
 #endif

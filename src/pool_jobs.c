@@ -245,18 +245,6 @@ void pool_job_done(struct pool *self, struct message **letter, double now)
     message_destroy(&m);
 }
 
-static bool any_run(const struct message *m, void *context)
-{
-    (void)context;
-    return message_header(m)->kind == MAIL_RUN;
-}
-
-static bool this_run(const struct message *m, void *context)
-{
-    const struct header *h = message_header(m);
-    return h->kind == MAIL_RUN && h->id == *(const uint64_t *)context;
-}
-
 void pool_keep_letter(struct message **letter)
 {
     struct ticket *t = (struct ticket *)(intptr_t)message_header(*letter)->u.number;
@@ -270,7 +258,7 @@ void pool_keep_letter(struct message **letter)
 void pool_recall(struct pool *self, int worker, double now)
 {
     struct hand *hand = pool_hand(self, worker);
-    struct message *list = mailbox_recall(self->house.mailbox, worker_box(hand->worker), any_run, NULL);
+    struct message *list = mailbox_recall(self->house.mailbox, worker_box(hand->worker), message_is_run, NULL);
     while (list) {
         struct message *m = list;
         list = m->next;
@@ -291,7 +279,7 @@ struct sight {
 static bool note(const struct message *m, void *context)
 {
     struct sight *sight = context;
-    sight->seen |= this_run(m, &sight->id);
+    sight->seen |= message_is_run_of(m, &sight->id);
     return false;
 }
 
@@ -309,7 +297,7 @@ bool pool_take_back(struct pool *self, uint64_t id)
 {
     struct hand *hand = pool_hand(self, dispatcher_worker_of(self->dispatcher, id));
     struct worker *w = hand ? hand->worker : NULL;
-    struct message *m = w ? mailbox_recall(self->house.mailbox, worker_box(w), this_run, &id) : NULL;
+    struct message *m = w ? mailbox_recall(self->house.mailbox, worker_box(w), message_is_run_of, &id) : NULL;
     if (!m)
         return false;
     pool_keep_letter(&m);

@@ -45,22 +45,10 @@ struct uplink {
     bool over;
 };
 
-static bool any_run(const struct message *m, void *context)
-{
-    (void)context;
-    return message_header(m)->kind == MAIL_RUN;
-}
-
-static bool this_run(const struct message *m, void *context)
-{
-    const struct header *h = message_header(m);
-    return h->kind == MAIL_RUN && h->id == *(const uint64_t *)context;
-}
-
 /* Gives back what the worker has not begun, or only the job. True when there was something. */
 static bool give_back(struct uplink *self, uint64_t id)
 {
-    struct message *list = mailbox_recall(self->mailbox, self->box, id ? this_run : any_run, &id);
+    struct message *list = mailbox_recall(self->mailbox, self->box, id ? message_is_run_of : message_is_run, &id);
     bool some = list != NULL;
     while (list) {
         struct message *m = list;
