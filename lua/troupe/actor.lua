@@ -11,7 +11,7 @@ local timer = require "troupe.actor_timer"
 local options = require "troupe.options"
 local receive = require "troupe.actor_receive"
 local run = require "troupe.actor_run"
-local wait = require "troupe.actor_wait"
+local wait = require "troupe.waiting"
 
 local error, ipairs, math, pairs, setmetatable, table, tostring, type =
   error, ipairs, math, pairs, setmetatable, table, tostring, type

@@ -5,7 +5,7 @@
 
 local core = require "troupe.actor.core"
 local topic = require "troupe.topic"
-local wait = require "troupe.actor_wait"
+local wait = require "troupe.waiting"
 local debug = require "troupe.log.core".debug
 
 local error, next, pairs, setmetatable, table, type = error, next, pairs, setmetatable, table, type

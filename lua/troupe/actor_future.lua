@@ -3,7 +3,7 @@
 -- A future is pending until its outcome is set, once: by hook `answered`. One that nobody holds any more gets none.
 
 local core = require "troupe.actor.core"
-local wait = require "troupe.actor_wait"
+local wait = require "troupe.waiting"
 
 local error, getmetatable, setmetatable, table, type = error, getmetatable, setmetatable, table, type
 

@@ -3,8 +3,8 @@
 -- joiners[id], ends[id] and tls[id] exist only for live tasks.
 
 require "troupe"
-local core = require "troupe.core"
 local task_core = require "troupe.task.core"
+local places = require "troupe.waiting"
 
 local error, math, pairs, require, setmetatable, table, tostring, type =
   error, math, pairs, require, setmetatable, table, tostring, type
@@ -75,9 +75,7 @@ task_core.on_end(function(id, failed, err, traceback)
   if after then
     for key, release in pairs(after) do release(key, id) end
   end
-  if waiting then
-    for i = 1, #waiting do task_core.resume(waiting[i]) end
-  end
+  if waiting then places.wake(waiting) end
 end)
 
 local function check_id(id, what)
@@ -88,23 +86,6 @@ local function check_seconds(seconds, what)
   if seconds ~= nil and (type(seconds) ~= "number" or seconds < 0) then
     error(("%s: number of seconds of at least 0 expected, got %s"):format(what, tostring(seconds)), 3)
   end
-end
-
--- Waits until done() is true or the seconds have passed: true or false. In a task, enroll(id) says whom
--- task_core.resume is to be called for; elsewhere the loop turns, and done is asked after each turn.
-local function wait_for(done, seconds, enroll)
-  local deadline = seconds and core.now() + seconds
-  while not done() do
-    local left = deadline and math.max(0, deadline - core.now())
-    if left == 0 then return false end
-    if task_core.may_park() then
-      enroll(task_core.running())
-      task_core.suspend(left)
-    else
-      task_core.turn(left)
-    end
-  end
-  return true
 end
 
 --- Waits for a task's end.
@@ -123,11 +104,7 @@ function M.join(id, seconds)
       joiners[id] = waiting
       task_core.watch_end(id)
     end
-    local enrolled
-    local ended = wait_for(function() return not task_core.alive(id) end, seconds, function(me)
-      if not enrolled then waiting[#waiting + 1] = me end
-      enrolled = true
-    end)
+    local ended = places.wait(waiting, function() return not task_core.alive(id) end, seconds)
     if not ended then return nil, "timeout" end
   end
   return task_core.outcome(id)
@@ -212,7 +189,7 @@ function Section:enter(seconds)
   self.last = self.last + 1
   local place = self.last
   self.queue[place] = me
-  if wait_for(function() return self.holder == me end, seconds, function() end) then return true end
+  if places.wait({}, function() return self.holder == me end, seconds) then return true end -- woken by pass_on
   self.queue[place] = false
   return nil, "timeout"
 end

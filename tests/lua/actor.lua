@@ -167,13 +167,13 @@ test("a handler that waits holds up its own actor and no other", function()
 end)
 
 test("a concurrent behaviour handles messages while others of it wait", function()
-  local inside, most = 0, 0
+  local inside, most, gate = 0, 0, false
   local actor = light {
     concurrent = true,
     work = function()
       inside = inside + 1
       most = math.max(most, inside)
-      task.sleep(0.02)
+      while not gate do task.sleep(0.001) end
       inside = inside - 1
       return inside
     end,
@@ -182,6 +182,7 @@ test("a concurrent behaviour handles messages while others of it wait", function
   local futures = {}
   for i = 1, 20 do futures[i] = actor:ask "work" end
   eq(actor:call "count", 20)
+  gate = true
   for i = 1, 20 do eq(futures[i]:join(), true) end
   eq(most, 20)
   eq(inside, 0)

@@ -4,9 +4,10 @@
 -- 2. `count` is what add and done count beside the jobs, as a Go programmer's WaitGroup.
 
 local core = require "troupe.core"
+local places = require "troupe.waiting"
 
-local error, getmetatable, ipairs, math, pairs, require, select, setmetatable, type =
-  error, getmetatable, ipairs, math, pairs, require, select, setmetatable, type
+local error, getmetatable, ipairs, math, pairs, select, setmetatable, type =
+  error, getmetatable, ipairs, math, pairs, select, setmetatable, type
 
 local Group = {}
 Group.__index = Group
@@ -37,20 +38,13 @@ function Group:submit(fn, ...)
   return self.pool._submit_for(self.pool, opts, ...)
 end
 
--- Wakes those who wait for the count.
-local function stir(self)
-  local waiting = self.waiting
-  self.waiting = {}
-  for _, id in ipairs(waiting) do require "troupe.task.core".resume(id) end
-end
-
 --- Counts n more things that the group waits for; each is over with done().
 function Group:add(n)
   n = n or 1
   if math.type(n) ~= "integer" then error("add: integer expected, got " .. type(n), 2) end
   if self.count + n < 0 then error("add: the count would be negative", 2) end
   self.count = self.count + n
-  if self.count == 0 then stir(self) end
+  if self.count == 0 then places.wake(self.waiting) end
 end
 
 --- One of the things that add counted is over.
@@ -60,21 +54,6 @@ function Group:done()
 end
 
 local function left(deadline) return deadline and math.max(0, deadline - core.now()) end
-
-local function wait_for_count(self, deadline)
-  local task = require "troupe.task.core"
-  while self.count > 0 do
-    local seconds = left(deadline)
-    if seconds == 0 then return false end
-    if task.may_park() then
-      self.waiting[#self.waiting + 1] = task.running()
-      task.suspend(seconds)
-    else
-      task.turn(seconds)
-    end
-  end
-  return true
-end
 
 --- Waits until all jobs of the group have ended and its count is 0.
 -- @param timeout number of seconds; nil: for ever
@@ -91,7 +70,8 @@ function Group:wait(timeout)
       if job:_seen() == "pending" and job:join(left(deadline)) == nil then return nil, "timeout" end
       i = i + 1
     end
-    if not wait_for_count(self, deadline) then return nil, "timeout" end
+    local over = places.wait(self.waiting, function() return self.count == 0 end, left(deadline))
+    if not over then return nil, "timeout" end
   until i > #self.jobs
   return true
 end
