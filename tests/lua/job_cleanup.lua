@@ -1,6 +1,7 @@
 -- job_cleanup.lua - cleanup runs exactly once in every ending, and on_done_in_worker makes a job's results.
 
 local t = require "harness"
+local gates = require "gates"
 local troupe = require "troupe"
 local task = require "troupe.task"
 
@@ -66,7 +67,6 @@ test("cleanup has run when the outcome is there", function()
   deep(lines(), { "stopped" })
   job = pool:submit{ function() loop() end, cleanup = clean }
   await_status(job, "running")
-  task.sleep(0.05)
   job:kill(0)
   deep({ job:join() }, { false, "killed" })
   deep(await_lines(1), { "stopped" })
@@ -141,23 +141,18 @@ test("with retries cleanup runs once, at the end", function()
 end)
 
 test("a worker that is given up does not clean up late", function()
+  local gate <close>, over <close> = gates.gate(), gates.gate()
   local pool <close> = troupe.pool{ workers = 1 }
-  local job = pool:submit({ function(name)
-    local file <close> = io.open(name, "w")
-    file:write "begun"
-    file:close()
-    os.execute "sleep 2.5"
-  end, cleanup = clean }, path .. ".begun")
-  local deadline = troupe.now() + 30 * t.slowdown
-  while not io.open(path .. ".begun") do
-    ok(troupe.now() < deadline)
-    task.sleep(0.001)
-  end
-  os.remove(path .. ".begun")
+  local job = pool:submit({ function(stuck, name, last)
+    _G.at_the_end_of_the_vm = setmetatable({}, { __gc = function() io.open(last, "w"):close() end })
+    stuck(name)
+  end, cleanup = clean }, gates.stuck, gate.name, over.arrival)
+  gate:await_arrival()
   job:kill(0)
   deep({ job:join() }, { false, "killed" })
   deep(await_lines(1), { "stopped" })
-  task.sleep(3)
+  gate:open()
+  over:await_arrival()
   deep(lines(), {})
 end)
 

@@ -96,15 +96,22 @@ end)
 
 test("unordered gives what is ready first, with a job an item too", function()
   local pool <close> = troupe.pool{ workers = 2 }
-  local order = {}
-  local function wait(v)
-    require "troupe".task.sleep(v == 1 and 0.2 or 0)
-    return v
+  local order, gate = {}, os.tmpname()
+  os.remove(gate)
+  local function wait(item)
+    local file
+    repeat
+      require "troupe".task.sleep(0.001)
+      file = item == 1 and io.open(gate)
+    until file or item ~= 1
+    return item
   end
   for _, fine, v in pool:unordered(wait, { 1, 2, 3 }, { on_success = function() end }) do
     eq(fine, true)
     order[#order + 1] = v
+    if #order == 2 then io.open(gate, "w"):close() end
   end
+  os.remove(gate)
   eq(order[3], 1)
 end)
 

@@ -50,7 +50,7 @@ end)
 test("as_completed(false) does not wait, and a number of seconds is all it waits", function()
   local pool <close> = troupe.pool{ workers = 1 }
   local done = pool:submit(double, 1)
-  local slow = pool:submit(function() require "troupe".task.sleep(3600) end)
+  pool:submit(function() require "troupe".task.sleep(3600) end)
   while done:status() ~= "finished" do task.sleep(0.001) end
   local seen = 0
   for job in pool:as_completed(false) do
@@ -61,7 +61,6 @@ test("as_completed(false) does not wait, and a number of seconds is all it waits
   local before = troupe.now()
   for _ in pool:as_completed(0.02) do error "nothing can have ended" end
   ok(troupe.now() - before >= 0.02)
-  eq(slow:cancel(), false)
   raises("as_completed: nil, false or a number", pool.as_completed, pool, "x")
   raises("as_completed: nil, false or a number", pool.as_completed, pool, -1)
 end)

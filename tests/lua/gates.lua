@@ -1,0 +1,45 @@
+-- gates.lua - files by which tests let jobs in other vms and processes wait for them, in C and in Lua.
+
+local troupe = require "troupe"
+local task = require "troupe.task"
+local t = require "harness"
+
+local gates = {}
+local Gate = {}
+Gate.__index = Gate
+
+local function exists(name)
+  local file = io.open(name)
+  return file and file:close()
+end
+
+-- A gate: it is closed while the file `name` is there. Who waits at it has made the file `arrival`.
+function gates.gate()
+  local name = os.tmpname()
+  return setmetatable({ name = name, arrival = name .. ".arrival" }, Gate)
+end
+
+-- A job that is in C, where no interrupt reaches it, until the gate is open.
+function gates.stuck(name)
+  io.open(name .. ".arrival", "w"):close()
+  os.execute(("while [ -e '%s' ]; do sleep 0.02; done"):format(name))
+end
+
+function Gate:open()
+  os.remove(self.name)
+end
+
+function Gate:await_arrival()
+  local deadline = troupe.now() + 60 * t.slowdown
+  while not exists(self.arrival) do
+    t.ok(troupe.now() < deadline, "nobody has come to the gate")
+    task.sleep(0.002)
+  end
+end
+
+function Gate:__close()
+  self:open()
+  os.remove(self.arrival)
+end
+
+return gates
