@@ -92,6 +92,7 @@ static void set_up(void)
 {
     pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
     atexit(at_exit);
+    (void)log_process(); /* the names are found before there is a writer that might be finding them when the program forks */
 }
 
 /* ---- the queue */

@@ -65,7 +65,7 @@ struct record_printer {
     bool many_lines;  /* newlines in messages stay: a record may be several lines */
     bool has_second;
     int64_t second;   /* whose local time `text` is */
-    char text[32];
+    char text[64];
 };
 
 /* Appends the record as text that ends in a newline. 0 or TROUPE_ENOMEM, then nothing is appended. */

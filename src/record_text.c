@@ -5,11 +5,12 @@
  *  2. JSON is valid whatever the bytes: those that are no UTF-8 become the lone surrogates \udc80 to \udcff;
  *  3. fields were checked when they were decoded; bytes that are none are left out here.
  */
+#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
+#include "calendar.h"
 #include "record.h"
 #include "troupe.h"
 #include "value_utf8.h"
@@ -215,11 +216,10 @@ static void put_time(struct pen *pen, struct record_printer *self, const struct 
 {
     int64_t second = r->time_us / SECOND;
     if (!self->has_second || second != self->second) {
-        struct tm t;
-        time_t moment = (time_t)second;
-        if (self->json ? !gmtime_r(&moment, &t) : !localtime_r(&moment, &t))
-            memset(&t, 0, sizeof t);
-        strftime(self->text, sizeof self->text, self->json ? "%Y-%m-%dT%H:%M:%S" : "%Y-%m-%d %H:%M:%S", &t);
+        struct calendar_time t;
+        (self->json ? calendar_utc : calendar_local)(second, &t);
+        snprintf(self->text, sizeof self->text, "%04" PRId64 "-%02d-%02d%c%02d:%02d:%02d", t.year, t.month, t.day,
+                 self->json ? 'T' : ' ', t.hour, t.minute, t.second);
         self->second = second;
         self->has_second = true;
     }

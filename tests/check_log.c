@@ -2,12 +2,15 @@
 #include <check.h>
 #include <errno.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "buffer.h"
+#include "calendar.h"
 #include "log.h"
 #include "record.h"
 #include "troupe.h"
@@ -129,6 +132,64 @@ START_TEST(a_forked_child_speaks_to_standard_error_and_its_parent_to_the_file)
 }
 END_TEST
 
+static void *ask_the_time(void *is_over)
+{
+    struct calendar_time t;
+    for (int64_t second = 0; !atomic_load((atomic_bool *)is_over); second += 900)
+        calendar_local(second, &t); /* another quarter of an hour each time: the C library is asked */
+    return NULL;
+}
+
+START_TEST(a_forked_child_can_tell_the_time_whatever_its_parent_was_doing)
+{
+    enum { CHILDREN = 50 };
+    atomic_bool is_over = false;
+    pthread_t asking;
+    ck_assert_int_eq(pthread_create(&asking, NULL, ask_the_time, &is_over), 0);
+    for (int i = 0; i < CHILDREN; i++) {
+        int status;
+        pid_t child = fork();
+        if (child == 0) {
+            struct calendar_time t;
+            calendar_local(1000, &t);
+            execlp("true", "true", (char *)NULL);
+            _exit(1);
+        }
+        ck_assert_int_eq(waitpid(child, &status, 0), child);
+        ck_assert_int_eq(status, 0);
+    }
+    atomic_store(&is_over, true);
+    pthread_join(asking, NULL);
+}
+END_TEST
+
+static void same_moment(int64_t second, const struct calendar_time *ours, const struct tm *theirs)
+{
+    ck_assert_msg(ours->year == theirs->tm_year + 1900 && ours->month == theirs->tm_mon + 1 && ours->day == theirs->tm_mday
+                      && ours->hour == theirs->tm_hour && ours->minute == theirs->tm_min && ours->second == theirs->tm_sec,
+                  "second %lld: %lld-%d-%d %d:%d:%d", (long long)second, (long long)ours->year, ours->month, ours->day,
+                  ours->hour, ours->minute, ours->second);
+}
+
+START_TEST(dates_are_those_of_the_c_library)
+{
+    struct calendar_time ours;
+    struct tm theirs;
+    setenv("TZ", "EARLY-05:45LATE-06:45,M3.5.0,M10.5.0", 1);
+    tzset();
+    for (time_t second = -70000000000; second < 260000000000; second += 9999991) {
+        calendar_utc(second, &ours);
+        same_moment(second, &ours, gmtime_r(&second, &theirs));
+        calendar_local(second, &ours);
+        same_moment(second, &ours, localtime_r(&second, &theirs));
+    }
+    for (time_t second = 1711800000; second < 1711900000; second += 100) { /* the end of March 2024 */
+        calendar_local(second, &ours);
+        same_moment(second, &ours, localtime_r(&second, &theirs));
+    }
+}
+END_TEST
+
 START_TEST(a_record_is_encoded_and_printed_whole_or_not_at_all)
 {
     struct record r = sample();
@@ -209,6 +270,8 @@ int main(void)
     TCase *tests = tcase_create("log");
     tcase_add_test(tests, what_many_threads_say_arrives_once);
     tcase_add_test(tests, a_forked_child_speaks_to_standard_error_and_its_parent_to_the_file);
+    tcase_add_test(tests, a_forked_child_can_tell_the_time_whatever_its_parent_was_doing);
+    tcase_add_test(tests, dates_are_those_of_the_c_library);
     tcase_add_test(tests, a_record_is_encoded_and_printed_whole_or_not_at_all);
     tcase_add_test(tests, a_frame_cut_anywhere_is_a_record_that_says_so);
     tcase_add_test(tests, levels_have_names);

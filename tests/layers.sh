@@ -39,6 +39,7 @@ cat >"$work/floors" <<'EOT'
 1 wire
 0 address
 0 buffer
+0 calendar
 0 claims
 0 clock
 0 crew
