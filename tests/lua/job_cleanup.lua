@@ -141,7 +141,8 @@ test("with retries cleanup runs once, at the end", function()
 end)
 
 test("a worker that is given up does not clean up late", function()
-  local gate <close>, over <close> = gates.gate(), gates.gate()
+  local gate <close> = gates.gate()
+  local over <close> = gates.gate()
   local pool <close> = troupe.pool{ workers = 1 }
   local job = pool:submit({ function(stuck, name, last)
     _G.at_the_end_of_the_vm = setmetatable({}, { __gc = function() io.open(last, "w"):close() end })
