@@ -45,7 +45,7 @@ struct worker {
     bool stopping;
     char name[16];
     atomic_int holders;
-    atomic_bool left; /* to itself: it begins nothing any more */
+    atomic_bool left; /* to itself: it begins nothing any more, and ends when it can */
 
     pthread_mutex_t lock;
     struct vm *vm; /* under lock, when not the worker's own thread */
@@ -282,7 +282,7 @@ static int come_up(struct worker *self, struct vm **vm, struct message **letter)
 
 static void serve(struct worker *self)
 {
-    while (!self->stopping || vm_jobs_count(self->jobs) > 0) {
+    while (!atomic_load(&self->left) && (!self->stopping || vm_jobs_count(self->jobs) > 0)) {
         run_put_off(self);
         loop_turn(self->loop, -1, true);
     }
