@@ -1,6 +1,7 @@
 -- options.lua - tables of options: unknown keys and wrong types are errors that say what is known.
 
-local error, math, next, pairs, table, tostring, type = error, math, next, pairs, table, tostring, type
+local error, getmetatable, math, next, pairs, table, tostring, type =
+  error, getmetatable, math, next, pairs, table, tostring, type
 
 local M = {}
 
@@ -11,6 +12,11 @@ local function known_keys(known)
   return table.concat(keys, ", ")
 end
 
+local function is_actor(v)
+  local meta = getmetatable(v)
+  return type(v) == "userdata" and type(meta) == "table" and meta.__name == "troupe.actor"
+end
+
 local checks = {
   integer = function(v) return math.type(v) == "integer" end,
   count = function(v) return math.type(v) == "integer" and v >= 1 end,
@@ -18,16 +24,17 @@ local checks = {
   bytes = function(v) return type(v) == "number" and v >= 0 and math.tointeger(v) ~= nil end,
   seconds = function(v) return type(v) == "number" and v >= 0 end,
   callable = function(v) return type(v) == "function" or type(v) == "string" end,
+  listener = function(v) return type(v) == "function" or is_actor(v) end,
 }
 
 local names = {
   count = "integer of at least 1", index = "integer of at least 0", bytes = "integer of at least 0",
-  seconds = "number of at least 0", callable = "function or string",
+  seconds = "number of at least 0", callable = "function or string", listener = "function or actor reference",
 }
 
 --- Checks a table of options.
 -- @param options table or nil
--- @param known   table: name -> type name, or one of integer, count, bytes, seconds, callable, any
+-- @param known   table: name -> type name, or one of integer, count, bytes, seconds, callable, listener, any
 -- @param what    string: whose options they are, for the error
 -- @param level   integer: who is to blame, as for error, counted from the caller
 -- @return the options, or an empty table for nil

@@ -23,7 +23,7 @@ require "troupe.pool.stream"
 
 local pool_options = {
   workers = "integer", name = "string", init = "callable", init_args = "table", idle_timeout = "seconds",
-  memory_limit = "bytes", path = "string", cpath = "string", on_done = "function", on_failed = "function",
+  memory_limit = "bytes", path = "string", cpath = "string", on_done = "listener", on_failed = "listener",
   discard = "boolean", result_id = "boolean", max_jobs = "count", concurrency = "count",
   rate = "table", queue_limit = "count",
   libs = "table", preload = "table", log_level = "string",
@@ -84,10 +84,17 @@ local function rate_of(rate)
   return rate.jobs, rate.per
 end
 
+-- What is called with outcomes. An actor gets a message: name, the job's id, results... or the error.
+local function listener_of(told, name)
+  if type(told) ~= "userdata" then return told end
+  return function(who, ...) told:send(name, type(who) == "number" and who or who:_id(), ...) end
+end
+
 -- What of the options submits must know, kept for them.
 local function with_settings(pool, opts)
   local kept = {
-    on_done = opts.on_done, on_failed = opts.on_failed, discard = opts.discard, result_id = opts.result_id,
+    on_done = listener_of(opts.on_done, "on_done"), on_failed = listener_of(opts.on_failed, "on_failed"),
+    discard = opts.discard, result_id = opts.result_id,
     queue_limit = opts.queue_limit, listener = process.listen(pool, opts),
   }
   if next(kept) then
@@ -103,8 +110,9 @@ end
 --   init (function or string, as for submit: called as init(worker, ...) in each new worker), init_args (table),
 --   idle_timeout (seconds; a worker idle this long ends), memory_limit (bytes a worker's values may take),
 --   path, cpath (strings; default: this state's), on_done (fn(job, results...)), on_failed (fn(job, error)): called
---   here, in a task, for each outcome; discard (boolean:
---   outcomes are dropped unless a job has an option that needs them),
+--   here, in a task, for each outcome; or an actor reference: it gets the message on_done(id, results...) or
+--   on_failed(id, error), with the job's id, since a job's handle belongs to the vm that submitted it; discard
+--   (boolean: outcomes are dropped unless a job has an option that needs them),
 --   result_id (boolean: callbacks and as_completed get a job's id in place of the job),
 --   max_jobs (a worker that ran so many is replaced by a new one when it has no job), concurrency (most jobs one worker
 --   has while others of them wait, default 1000), rate ({ jobs =, per = seconds }: no more than so many start

@@ -172,6 +172,29 @@ test("callbacks wait while the vm is blocked by a call that cannot yield", funct
   eq(called, false)
 end)
 
+test("an actor as on_done and on_failed gets a message for every outcome", function()
+  local keeper = troupe.spawn{ function()
+    local Keeper = {}
+    function Keeper:init() self.done, self.failed = {}, {} end
+    function Keeper:on_done(id, ...) self.done[id] = { ... } end
+    function Keeper:on_failed(id, err) self.failed[id] = err end
+    function Keeper:of(id) return self.done[id], self.failed[id] end
+    return Keeper
+  end, isolation = "light" }
+  for _, result_id in ipairs { false, true } do
+    local pool <close> = troupe.pool{ workers = 2, on_done = keeper, on_failed = keeper, result_id = result_id }
+    local good = pool:submit(function(...) return ..., "and more" end, 1)
+    local bad = pool:submit(function() error({ code = 7 }) end)
+    good:join()
+    bad:join()
+    local id, bad_id = good:info().id, bad:info().id
+    ok(pool:join(30 * t.slowdown))
+    t.deep({ keeper:call("of", id) }, { { 1, "and more" } })
+    t.deep({ keeper:call("of", bad_id) }, { nil, { code = 7 } })
+  end
+  keeper:stop()
+end)
+
 test("a pool's on_done and on_failed are called for every outcome", function()
   local done, failed, own = 0, 0, 0
   local pool <close> = troupe.pool{ workers = 2, on_done = function(_, v) done = done + v end,
@@ -309,7 +332,8 @@ test("misuse of callbacks is told", function()
   raises("option 'on_success': function expected, got number", pool.submit, pool, { double, on_success = 1 })
   raises("option 'discard' leaves nothing for callbacks", pool.submit, pool,
     { double, discard = true, on_error = print })
-  raises("option 'on_done': function expected", troupe.pool, { on_done = true })
+  raises("option 'on_done': function or actor reference expected", troupe.pool, { on_done = true })
+  raises("option 'on_failed': function or actor reference expected", troupe.pool, { on_failed = io.stdout })
 end)
 
 test("what a callback raises is told once, with one traceback", function()
