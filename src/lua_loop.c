@@ -10,10 +10,10 @@
 #include <lauxlib.h>
 
 #include "clock.h"
+#include "lua_notify.h"
 #include "lua_open.h"
 #include "lua_output.h"
 #include "lua_question.h"
-#include "lua_task.h"
 #include "node.h"
 #include "troupe.h"
 #include "value.h"
@@ -37,7 +37,7 @@ static void other_letter(struct message **letter, void *L)
     else if (message_header(*letter)->kind == MAIL_OUTPUT)
         lua_output_letter(letter, L);
     else
-        lua_task_letter(letter, L);
+        lua_notify_letter(letter, L);
 }
 
 const struct worker_hooks lua_loop_hooks = {

@@ -7,21 +7,16 @@
  */
 #include "lua_task.h"
 
-#include <string.h>
-
 #include <lauxlib.h>
 
-#include "address.h"
-#include "address.h"
 #include "clock.h"
 #include "log.h"
-#include "lua_loop.h"
 #include "lua_ended.h"
+#include "lua_loop.h"
+#include "lua_notify.h"
 #include "lua_watch.h"
-#include "mailbox.h"
-#include "mailbox_route.h"
+#include "record.h"
 #include "troupe.h"
-#include "value.h"
 #include "vm_task.h"
 
 static const char on_end_key, room_key, suspended;
@@ -253,69 +248,10 @@ static int task_wait(lua_State *L)
     return 2;
 }
 
-/* Wakes the task if it waits for the event at `event`, with the values behind it. */
-static bool notify_here(lua_State *L, struct vm_tasks *tasks, uint64_t id, int event)
-{
-    struct vm_task *task = vm_task_find(tasks, id);
-    return task && vm_task_waits_for_event(task, L, event) && vm_task_wake(task, L, lua_gettop(L) - event);
-}
-
-static bool notify_elsewhere(lua_State *L, struct ear *ear, uint64_t id)
-{
-    const struct value_mode mode = {.unnumbered = 1, .remote = address_node(id) != mailbox_house()};
-    struct message *m = message_new(MAIL_NOTIFY);
-    if (!m)
-        luaL_error(L, "not enough memory");
-    if (value_encode(L, 2, lua_gettop(L), "value", &mode, &m->bytes)) {
-        message_destroy(&m);
-        lua_error(L);
-    }
-    message_header(m)->to = id;
-    message_header(m)->from = ear_address(ear);
-    int rc = mailbox_post(ear_mailbox(ear), &m);
-    message_destroy(&m);
-    return rc == 0;
-}
-
-/* (id, event, ...) -> true when a task here was waiting for the event, or it is on its way to another vm */
+/* (id, event, ...) -> see lua_notify.h */
 static int task_notify(lua_State *L)
 {
-    uint64_t id = (uint64_t)luaL_checkinteger(L, 1);
-    luaL_checkany(L, 2);
-    struct loop *loop = loop_of(L);
-    struct vm_tasks *tasks = loop_tasks(loop);
-    bool here = vm_tasks_is_home(tasks, id);
-    bool told = here ? notify_here(L, tasks, id, 2) : notify_elsewhere(L, loop_ear(loop), id);
-    if (here && !vm_task_running(tasks))
-        loop_rearm(loop);
-    lua_pushboolean(L, told);
-    return 1;
-}
-
-/* Lua: (letter as pointer) */
-static int deliver(lua_State *L)
-{
-    static const struct value_mode mode;
-    const struct message *letter = lua_touserdata(L, 1);
-    int count;
-    if (value_decode(L, message_body(letter), message_body_size(letter), &mode, &count))
-        lua_error(L);
-    if (count > 0)
-        notify_here(L, loop_tasks(lua_loop(L)), message_header(letter)->to, 2);
-    return 0;
-}
-
-void lua_task_letter(struct message **letter, void *context)
-{
-    lua_State *L = context;
-    if (message_header(*letter)->kind != MAIL_NOTIFY)
-        return;
-    int top = lua_gettop(L);
-    lua_checkstack(L, 4);
-    lua_pushcfunction(L, deliver);
-    lua_pushlightuserdata(L, *letter);
-    lua_pcall(L, 1, 0, 0); /* an event that does not fit into this vm is lost, as if nobody waited */
-    lua_settop(L, top);
+    return lua_notify(L, loop_of(L));
 }
 
 static int resumed(lua_State *L, int status, lua_KContext context)

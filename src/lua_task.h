@@ -4,14 +4,10 @@
 
 #include <lua.h>
 
-struct message;
 struct vm_task;
 
 /* Lua: pushes the table of C functions that lua/troupe/task.lua is built from. */
 int lua_task_open(lua_State *L);
-
-/* A letter to this vm that answers nothing: an event for one of its tasks. L is a state of the vm. */
-void lua_task_letter(struct message **letter, void *L);
 
 /* vm_task_ended for a task that another room made: failures and results are told as for any. */
 void lua_task_ended(struct vm_task *task, int status, int count);

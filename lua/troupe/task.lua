@@ -39,7 +39,7 @@ M.TIMEOUT = task_core.TIMEOUT
 -- @param event any value
 -- @param ...   what the task's wait returns
 -- @return true when the task was waiting for the event, which it no longer is; for a task of another vm, when the
---   news is on its way. Else false, and the event is lost
+--   news is on its way. Else false, the event is lost, and a warning is in the log, of the vm where the task lived
 M.notify = task_core.notify
 
 --- The id of the running task, nil outside any.

@@ -3,6 +3,7 @@
 local t = require "harness"
 local troupe = require "troupe"
 local task = require "troupe.task"
+local log = require "troupe.log"
 local core = require "troupe.core"
 
 local test, eq, ok, match, raises, deep = t.test, t.eq, t.ok, t.match, t.raises, t.deep
@@ -164,6 +165,24 @@ test("notify wakes the task that waits for the event, with what it passes", func
   deep(got, { 1, nil, "x", n = 3 })
   eq(task.notify(id, "ready"), false)
   eq(task.notify(id + 1000, "ready"), false)
+end)
+
+test("what nobody waited for is in the log, of the vm where the task lived", function()
+  local said = {}
+  log.to(function(record) said[#said + 1] = record.level .. ": " .. record.message end)
+  local id = task.spawn(function() task.wait("ready", 10) end)
+  task.notify(id, {})
+  task.notify(id, "ready")
+  task.run()
+  local pool <close> = troupe.pool{ workers = 1 }
+  eq(pool:submit(function(to) return require "troupe".notify(to, 7) end, id):await(), true)
+  local deadline = troupe.now() + 30 * t.slowdown
+  while #said < 2 and troupe.now() < deadline do task.poll(0.01) end
+  log.to("stderr")
+  deep(said, {
+    ("warning: notify: task %d does not wait for event a table"):format(id),
+    ("warning: notify: task %d does not wait for event 7"):format(id),
+  })
 end)
 
 test("any value is an event, told apart as Lua does", function()
