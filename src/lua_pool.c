@@ -379,29 +379,13 @@ static int pool_be_particular(lua_State *L)
     return 0;
 }
 
-/* Another task may have taken what this one was woken for. Slot 3 has the deadline. */
-static int next_ended(lua_State *L, int status, lua_KContext context)
-{
-    struct lua_pool *self = lua_touserdata(L, 1);
-    (void)status;
-    (void)context;
-    if (!shelf_has_news(&self->shelf) && !vm_task_timed_out(vm_tasks_of(L))) {
-        self->shelf.watched = true;
-        lua_loop_wait(L, shelf_has_news, &self->shelf, lua_tonumber(L, 3), 0, next_ended);
-    }
-    return shelf_take(L, &self->shelf);
-}
-
 /* (pool, timeout) -> the next job that ended and was not asked about; nothing when none is in flight or the time is up */
 static int pool_next_ended(lua_State *L)
 {
     struct lua_pool *self = lua_pool_check(L);
     double deadline = lua_loop_deadline(L, 2);
     lua_settop(L, 2);
-    lua_pushnumber(L, deadline);
-    self->shelf.watched = deadline != 0;
-    lua_loop_wait(L, shelf_has_news, &self->shelf, deadline, 0, next_ended);
-    return shelf_take(L, &self->shelf);
+    return shelf_await(L, &self->shelf, deadline);
 }
 
 /* (pool) gives up its hold on the jobs that ended, and those in flight: as it is collected. */

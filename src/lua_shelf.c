@@ -13,6 +13,8 @@
 #include "ear.h"
 #include "lua_job.h"
 #include "lua_loop.h"
+#include "lua_stream.h"
+#include "vm_task.h"
 
 /* Ended jobs that are kept. Beyond it the eldest are forgotten: a program that asks about none must not grow for ever. */
 enum { KEPT_MOST = 1 << 20 };
@@ -123,8 +125,37 @@ void shelf_clear(lua_State *L, struct shelf *self)
         shelf_leave(L, self->flying.next);
 }
 
-bool shelf_has_news(const void *shelf)
+/* There is nothing to wait for: one has ended, or none is in flight. */
+static bool has_news(const void *shelf)
 {
     const struct shelf *self = shelf;
     return self->ended.next != &self->ended || self->flying.next == &self->flying;
+}
+
+/* No job in flight is to wait for somebody who takes what it sends. */
+static void watch(lua_State *L, struct shelf *self)
+{
+    self->watched = true;
+    lua_stream_lift_all(L, self);
+}
+
+/* Another task may have taken what this one was woken for. The deadline is on top. */
+static int look_again(lua_State *L, int status, lua_KContext shelf)
+{
+    struct shelf *self = (struct shelf *)shelf;
+    (void)status;
+    if (!has_news(self) && !vm_task_timed_out(vm_tasks_of(L))) {
+        watch(L, self);
+        lua_loop_wait(L, has_news, self, lua_tonumber(L, -1), shelf, look_again);
+    }
+    return shelf_take(L, self);
+}
+
+int shelf_await(lua_State *L, struct shelf *self, double deadline)
+{
+    lua_pushnumber(L, deadline);
+    if (deadline != 0 && !has_news(self))
+        watch(L, self);
+    lua_loop_wait(L, has_news, self, deadline, (lua_KContext)self, look_again);
+    return shelf_take(L, self);
 }

@@ -46,7 +46,8 @@ bool shelf_push_flying(lua_State *L, struct shelf *self);
 /* All jobs leave: the shelf is about to go. */
 void shelf_clear(lua_State *L, struct shelf *self);
 
-/* True when there is nothing to wait for: one has ended, or none is in flight. For lua_loop_wait. */
-bool shelf_has_news(const void *shelf);
+/* Lua, as the last thing of a C function: the number of results. Waits, until the deadline, for a job that ended, and takes
+ * it out; no result: none is in flight, or the time was up. The shelf must be anchored below the top. */
+int shelf_await(lua_State *L, struct shelf *self, double deadline);
 
 #endif

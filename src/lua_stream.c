@@ -163,7 +163,7 @@ void lua_stream_take(lua_State *L, struct lua_job *self, struct message **letter
     s->last = *letter;
     (*letter)->next = NULL;
     *letter = NULL;
-    if (self->waited || self->told)
+    if (self->waited || self->told || (self->place.shelf && self->place.shelf->watched))
         lift(self, s);
     lua_loop_wake(L, s);
 }
@@ -194,6 +194,17 @@ void lua_stream_lift(lua_State *L, struct lua_job *self, int index)
     if (!s)
         return;
     lift(self, s);
+}
+
+void lua_stream_lift_all(lua_State *L, const struct shelf *shelf)
+{
+    push_streams(L);
+    for (lua_pushnil(L); lua_next(L, -2); lua_pop(L, 1)) {
+        struct stream *s = lua_touserdata(L, -1);
+        if (s->job->place.shelf == shelf)
+            lift(s->job, s);
+    }
+    lua_pop(L, 1);
 }
 
 void lua_stream_forget(struct lua_job *self)

@@ -18,6 +18,9 @@ void lua_stream_end(lua_State *L, const struct lua_job *self);
 /* Someone waits for the end of the job at `index`: unless someone takes what it sends, it need not wait for that. */
 void lua_stream_lift(lua_State *L, struct lua_job *self, int index);
 
+/* As for each job of the shelf: someone waits for whichever ends first. */
+void lua_stream_lift_all(lua_State *L, const struct shelf *shelf);
+
 /* Nobody wants what it sends. */
 void lua_stream_forget(struct lua_job *self);
 

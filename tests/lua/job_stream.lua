@@ -89,6 +89,28 @@ test("a job that nobody takes from is at most its window ahead, and its worker f
   deep(collect(job), range(1000))
 end)
 
+test("who waits for whichever job ends first lets them all send what they have", function()
+  local function send(n)
+    for i = 1, n do
+      _G.SENT = i
+      require "troupe".emit(i)
+    end
+    return n
+  end
+  local pool <close> = troupe.pool{ workers = 1 }
+  local early = pool:submit(send, 1000)
+  local deadline = troupe.now() + 30 * t.slowdown
+  while pool:submit(function() return _G.SENT end):await() ~= 65 do ok(troupe.now() < deadline) end
+  for i = 1, 5 do pool:submit(send, 200 + i) end
+  local sum = 0
+  for _, good, n in pool:as_completed() do
+    ok(good)
+    sum = sum + n
+  end
+  eq(sum, 2015)
+  eq(#collect(early), 1000)
+end)
+
 test("a window holds for a job that has not begun, and for one that has", function()
   local pool <close> = troupe.pool{ workers = 1 }
   local function tell(n)
