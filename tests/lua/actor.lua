@@ -1,21 +1,13 @@
 -- actor.lua - actors as a Lua program meets them: messages, calls, receiving, timers, names, options.
 
 local t = require "harness"
+local await = require "await"
 local troupe = require "troupe"
 local task = require "troupe.task"
 
 local test, eq, ok, match, raises, deep = t.test, t.eq, t.ok, t.match, t.raises, t.deep
 
 local function light(behaviour, ...) return assert(troupe.spawn({ behaviour, isolation = "light" }, ...)) end
-
--- Runs the vm until the function says so; fails after a long while.
-local function await(done)
-  local deadline = troupe.now() + 60 * t.slowdown
-  while not done() do
-    if troupe.now() > deadline then error("it never came", 2) end
-    task.poll(1)
-  end
-end
 
 local Counter = {}
 function Counter:init(start) self.n = start or 0 end

@@ -1,6 +1,7 @@
 -- actor_crew.lua - the actors that come with the library.
 
 local t = require "harness"
+local await = require "await"
 local troupe = require "troupe"
 local task = require "troupe.task"
 
@@ -10,14 +11,6 @@ troupe.log.set_level "off" -- some fail on purpose
 
 local function crew(name, ...)
   return assert(troupe.spawn({ "actors/" .. name .. ".lua", isolation = "light" }, ...))
-end
-
-local function await(done)
-  local deadline = troupe.now() + 60 * t.slowdown
-  while not done() do
-    if troupe.now() > deadline then error("it never came", 2) end
-    task.poll(0.1)
-  end
 end
 
 -- An actor that lists the messages it gets.

@@ -1,20 +1,13 @@
 -- actor_failure.lua - how actors end, and who hears of it: errors, kills, stops, links, monitors, dead letters.
 
 local t = require "harness"
+local await = require "await"
 local troupe = require "troupe"
 local task = require "troupe.task"
 
 local test, eq, ok, match, raises, deep = t.test, t.eq, t.ok, t.match, t.raises, t.deep
 
 local function light(behaviour, ...) return assert(troupe.spawn({ behaviour, isolation = "light" }, ...)) end
-
-local function await(done)
-  local deadline = troupe.now() + 60 * t.slowdown
-  while not done() do
-    if troupe.now() > deadline then error("it never came", 2) end
-    task.poll(1)
-  end
-end
 
 -- An actor that runs what it is sent, so that tests can do things inside one, and notes ends.
 local function witness(trap)

@@ -1,20 +1,13 @@
 -- actor_supervisor.lua - supervisors and routers: who is restarted, in which order, and when they give up.
 
 local t = require "harness"
+local await = require "await"
 local troupe = require "troupe"
 local task = require "troupe.task"
 
 local test, eq, ok, match, raises, deep = t.test, t.eq, t.ok, t.match, t.raises, t.deep
 
 troupe.log.set_level "off" -- children fail on purpose
-
-local function await(done)
-  local deadline = troupe.now() + 60 * t.slowdown
-  while not done() do
-    if troupe.now() > deadline then error("it never came", 2) end
-    task.poll(0.1)
-  end
-end
 
 -- A behaviour that notes what happens to its actors in a log.
 local function noting(log)

@@ -1,18 +1,11 @@
 -- actor_topic.lua - topics: who gets what is published, with and without wildcards; dead letters.
 
 local t = require "harness"
+local await = require "await"
 local troupe = require "troupe"
 local task = require "troupe.task"
 
 local test, eq, raises, deep = t.test, t.eq, t.raises, t.deep
-
-local function await(done)
-  local deadline = troupe.now() + 60 * t.slowdown
-  while not done() do
-    if troupe.now() > deadline then error("it never came", 2) end
-    task.poll(0.1)
-  end
-end
 
 -- An actor that lists what it gets.
 local function listener(...)

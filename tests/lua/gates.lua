@@ -1,8 +1,6 @@
 -- gates.lua - files by which tests let jobs in other vms and processes wait for them, in C and in Lua.
 
-local troupe = require "troupe"
-local task = require "troupe.task"
-local t = require "harness"
+local await = require "await"
 
 local gates = {}
 local Gate = {}
@@ -30,11 +28,7 @@ function Gate:open()
 end
 
 function Gate:await_arrival()
-  local deadline = troupe.now() + 60 * t.slowdown
-  while not exists(self.arrival) do
-    t.ok(troupe.now() < deadline, "nobody has come to the gate")
-    task.sleep(0.002)
-  end
+  await(function() return exists(self.arrival) end, "who was to come to the gate")
 end
 
 function Gate:__close()

@@ -1,9 +1,9 @@
 -- job_cleanup.lua - cleanup runs exactly once in every ending, and on_done_in_worker makes a job's results.
 
 local t = require "harness"
+local await = require "await"
 local gates = require "gates"
 local troupe = require "troupe"
-local task = require "troupe.task"
 
 local test, eq, ok, match, raises, deep = t.test, t.eq, t.ok, t.match, t.raises, t.deep
 
@@ -28,24 +28,17 @@ local function lines()
   return words
 end
 
--- Waits until there are so many, and a while longer if there shall be no more.
-local function await_lines(count)
-  local deadline = troupe.now() + 30 * t.slowdown
-  while true do
-    local n = 0
-    for _ in io.lines(path) do n = n + 1 end
-    if n >= count then return lines() end
-    ok(troupe.now() < deadline, ("%d cleanups of %d"):format(n, count))
-    task.sleep(0.002)
-  end
+local function count_lines()
+  local n = 0
+  for _ in io.lines(path) do n = n + 1 end
+  return n
 end
 
-local function await_status(job, word)
-  local deadline = troupe.now() + 30 * t.slowdown
-  while job:status() ~= word do
-    ok(troupe.now() < deadline, "the job's status is " .. job:status() .. ", not " .. word)
-    task.sleep(0.001)
-  end
+-- Waits until there are so many.
+local function await_lines(count)
+  await(function() return count_lines() >= count end,
+    function() return ("%d cleanups, and %d"):format(count_lines(), count) end)
+  return lines()
 end
 
 local function ask() while require "troupe".checkin() do end end
@@ -61,12 +54,12 @@ test("cleanup has run when the outcome is there", function()
   deep({ (pool:submit{ function() return io.stdout end, cleanup = clean }:join()) }, { false })
   deep(lines(), { "failed" })
   local job = pool:submit{ ask, cleanup = clean }
-  await_status(job, "running")
+  await.status(job, "running")
   job:stop()
   eq(job:join(), true)
   deep(lines(), { "stopped" })
   job = pool:submit{ function() loop() end, cleanup = clean }
-  await_status(job, "running")
+  await.status(job, "running")
   job:kill(0)
   deep({ job:join() }, { false, "killed" })
   deep(await_lines(1), { "stopped" })
@@ -114,7 +107,7 @@ end)
 test("a job that never ran is cleaned up after", function()
   local pool <close> = troupe.pool{ workers = 1 }
   local busy = pool:submit(ask)
-  await_status(busy, "running")
+  await.status(busy, "running")
   local jobs = { pool:submit{ ask, cleanup = clean }, pool:submit{ ask, cleanup = clean, delay = 3600 },
     pool:submit{ ask, cleanup = clean } }
   eq(jobs[1]:cancel(), true)
@@ -135,7 +128,7 @@ test("with retries cleanup runs once, at the end", function()
   eq(pool:submit{ function() return 1 end, cleanup = clean, retries = -1 }:await(), 1)
   deep(lines(), { "finished" })
   local job = pool:submit{ function() error("no", 0) end, cleanup = clean, retries = -1, backoff = 3600 }
-  await_status(job, "delayed")
+  await.status(job, "delayed")
   eq(job:cancel(), true)
   deep(await_lines(1), { "cancelled" })
 end)

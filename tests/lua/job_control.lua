@@ -1,20 +1,12 @@
 -- job_control.lua - running jobs are asked to end, made to, given up; timeouts.
 
 local t = require "harness"
+local await = require "await"
 local gates = require "gates"
 local troupe = require "troupe"
 local task = require "troupe.task"
 
 local test, eq, ok, match, raises, deep = t.test, t.eq, t.ok, t.match, t.raises, t.deep
-
--- Waits until the job has that status.
-local function await_status(job, word)
-  local deadline = troupe.now() + 30 * t.slowdown
-  while job:status() ~= word do
-    ok(troupe.now() < deadline, "the job's status is " .. job:status() .. ", not " .. word)
-    task.sleep(0.001)
-  end
-end
 
 -- Asks until it is told to end; how often it asked.
 local function ask()
@@ -37,7 +29,7 @@ local function sleep(seconds) require "troupe.task".sleep(seconds) return "slept
 test("a job that is stopped finds out when it checks in, and its results are the outcome", function()
   local pool <close> = troupe.pool{ workers = 1 }
   local job = pool:submit(ask)
-  await_status(job, "running")
+  await.status(job, "running")
   eq(job:stop(), true)
   local good, word, n = job:join()
   deep({ good, word }, { true, "asked" })
@@ -56,7 +48,7 @@ test("checkin returns true until the job is stopped, and false ever after", func
     while inside.checkin() do end
     return before, inside.checkin(), inside.checkin()
   end)
-  await_status(job, "running")
+  await.status(job, "running")
   job:stop()
   deep({ job:await() }, { true, false, false })
 end)
@@ -82,7 +74,7 @@ end)
 test("stopping or killing a job that has not begun cancels it", function()
   local pool <close> = troupe.pool{ workers = 1 }
   local busy = pool:submit(ask)
-  await_status(busy, "running")
+  await.status(busy, "running")
   local waiting, delayed = pool:submit(ask), pool:submit{ ask, delay = 3600 }
   local third = pool:submit(ask)
   eq(waiting:stop(), true)
@@ -102,7 +94,7 @@ test("a job that was asked to end and raises has failed with its error, and is n
     while require "troupe".checkin() do end
     error("gave up", 0)
   end, retries = -1 }
-  await_status(job, "running")
+  await.status(job, "running")
   job:stop()
   deep({ job:join() }, { false, "gave up" })
   eq(job:status(), "failed")
@@ -112,7 +104,7 @@ test("a loop in pcall and in coroutines is killed, and the worker goes on", func
   local pool <close> = troupe.pool{ workers = 1 }
   for _ = 1, 5 do
     local job = pool:submit(loop)
-    await_status(job, "running")
+    await.status(job, "running")
     eq(job:kill(0), true)
     deep({ job:join() }, { false, "killed" })
     eq(job:status(), "stopped")
@@ -127,11 +119,11 @@ end)
 test("a kill's grace is time to end in", function()
   local pool <close> = troupe.pool{ workers = 1 }
   local job = pool:submit(ask)
-  await_status(job, "running")
+  await.status(job, "running")
   eq(job:kill(3600), true)
   deep({ (job:join()) }, { true })
   job = pool:submit(loop)
-  await_status(job, "running")
+  await.status(job, "running")
   local from = troupe.now()
   eq(job:kill(0.2), true)
   deep({ job:join() }, { false, "killed" })
@@ -164,7 +156,7 @@ test("a job below a C function that waits is killed, and the jobs beside it live
   local job = pool:submit(function()
     table.sort({ 1, 2, 3 }, function() require "troupe.task".sleep(3600) return false end)
   end)
-  await_status(job, "running")
+  await.status(job, "running")
   eq(job:kill(0), true)
   deep({ job:join() }, { false, "killed" })
   eq(beside:await(), "slept")
@@ -173,7 +165,7 @@ end)
 test("jobs that come while another blocks its vm go to other workers", function()
   local pool <close> = troupe.pool{ workers = 2 }
   local busy = pool:submit(ask)
-  await_status(busy, "running")
+  await.status(busy, "running")
   local jobs = {}
   for i = 1, 100 do jobs[i] = pool:submit(function(n) return n end, i) end
   for i = 1, 100 do eq(jobs[i]:await(), i) end
@@ -243,7 +235,7 @@ test("many are killed at once on one worker", function()
   for i = 1, 50 do
     jobs[i] = pool:submit(i < 50 and sleep or loop, 3600)
   end
-  await_status(jobs[50], "running")
+  await.status(jobs[50], "running")
   for i = 1, 50 do eq(jobs[i]:kill(0), true) end
   for i = 1, 50 do deep({ jobs[i]:join() }, { false, "killed" }) end
 end)
@@ -251,8 +243,8 @@ end)
 test("closing a pool asks what runs to end before it is made to", function()
   local pool = troupe.pool{ workers = 2 }
   local asked, looping = pool:submit(ask), pool:submit(loop)
-  await_status(asked, "running")
-  await_status(looping, "running")
+  await.status(asked, "running")
+  await.status(looping, "running")
   eq(pool:shutdown{ soon = true }, true)
   eq(asked:await(), "asked")
   eq(asked:status(), "stopped")

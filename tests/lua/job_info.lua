@@ -1,20 +1,12 @@
 -- job_info.lua - what a job's handle tells of it, and what a job knows of itself; progress.
 
 local t = require "harness"
+local await = require "await"
 local troupe = require "troupe"
-local task = require "troupe.task"
 
 local test, eq, ok, match, deep = t.test, t.eq, t.ok, t.match, t.deep
 
 local function ask() while require "troupe".checkin() do end end
-
-local function await_status(job, word)
-  local deadline = troupe.now() + 30 * t.slowdown
-  while job:status() ~= word do
-    ok(troupe.now() < deadline, "the job's status is " .. job:status() .. ", not " .. word)
-    task.sleep(0.001)
-  end
-end
 
 test("a job knows its id, name, attempt and worker", function()
   local pool <close> = troupe.pool{ workers = 1 }
@@ -51,9 +43,9 @@ test("times and worker are told of a job that runs, waits, or has not begun", fu
   local pool <close> = troupe.pool{ workers = 1 }
   local before = troupe.now()
   local waiting = pool:submit(function() require "troupe".sync() end)
-  await_status(waiting, "syncing")
+  await.status(waiting, "syncing")
   local job = pool:submit(ask)
-  await_status(job, "running")
+  await.status(job, "running")
   local behind = pool:submit(ask)
   for _, one in ipairs{ waiting, job } do
     local info = one:info()
@@ -97,8 +89,7 @@ test("progress is what the job last said when it checked in", function()
   job:await()
   deep(job:info().progress, { done = 1000, of = 1000 })
   job = pool:submit(function() require "troupe".checkin(0.5) ask() end)
-  local deadline = troupe.now() + 30 * t.slowdown
-  while job:info().progress ~= 0.5 do ok(troupe.now() < deadline) end
+  await(function() return job:info().progress == 0.5 end)
   job:stop()
   eq(pool:submit(function() end):info().progress, nil)
   local good, err = pool:submit(function() require "troupe".checkin(io.stdout) end):join()

@@ -1,18 +1,11 @@
 -- job_stream.lua - what jobs send while they run: emit, stream, windows; sync, take, resume.
 
 local t = require "harness"
+local await = require "await"
 local troupe = require "troupe"
 local task = require "troupe.task"
 
 local test, eq, ok, match, raises, deep = t.test, t.eq, t.ok, t.match, t.raises, t.deep
-
-local function await_status(job, word)
-  local deadline = troupe.now() + 30 * t.slowdown
-  while job:status() ~= word do
-    ok(troupe.now() < deadline, "the job's status is " .. job:status() .. ", not " .. word)
-    task.sleep(0.001)
-  end
-end
 
 -- Emits 1..n; says where it was stopped.
 local function count(n)
@@ -80,9 +73,8 @@ test("a job that nobody takes from is at most its window ahead, and its worker f
       inside.emit(i)
     end
   end, 1000)
-  await_status(job, "running")
-  local deadline = troupe.now() + 30 * t.slowdown
-  while pool:submit(function() return _G.SENT end):await() ~= 65 do ok(troupe.now() < deadline) end
+  await.status(job, "running")
+  await(function() return pool:submit(function() return _G.SENT end):await() == 65 end)
   task.sleep(0.02)
   eq(pool:submit(function() return _G.SENT end):await(), 65)
   eq(job:status(), "running")
@@ -99,8 +91,7 @@ test("who waits for whichever job ends first lets them all send what they have",
   end
   local pool <close> = troupe.pool{ workers = 1 }
   local early = pool:submit(send, 1000)
-  local deadline = troupe.now() + 30 * t.slowdown
-  while pool:submit(function() return _G.SENT end):await() ~= 65 do ok(troupe.now() < deadline) end
+  await(function() return pool:submit(function() return _G.SENT end):await() == 65 end)
   for i = 1, 5 do pool:submit(send, 200 + i) end
   local sum = 0
   for _, good, n in pool:as_completed() do
@@ -121,14 +112,13 @@ test("a window holds for a job that has not begun, and for one that has", functi
     end
   end
   local gate = pool:submit(function() while require "troupe".checkin() do end end)
-  await_status(gate, "running")
+  await.status(gate, "running")
   local job = pool:submit(tell, 100)
   local step, _, _, closer = job:stream(3)
   gate:stop()
   eq(step(), 1)
-  local deadline = troupe.now() + 30 * t.slowdown
   local function sent() return pool:submit(function() return _G.SENT end):await() end
-  while sent() < 4 do ok(troupe.now() < deadline) end
+  await(function() return sent() >= 4 end)
   task.sleep(0.01)
   ok(sent() <= 6, "more than a window beyond what was taken")
   for i = 2, 100 do eq(step(), i) end
@@ -143,7 +133,7 @@ test("who awaits a job without streaming it is not waited for", function()
   eq(job:await(), "all")
   deep(collect(job), range(10000))
   job = pool:submit(count, 1000)
-  await_status(job, "running")
+  await.status(job, "running")
   task.sleep(0.01)
   deep({ job:join() }, { true, "all" })
   deep(collect(job), range(1000))
@@ -186,7 +176,7 @@ end)
 test("emit returns false once the job is stopped, also to one that waits", function()
   local pool <close> = troupe.pool{ workers = 1 }
   local job = pool:submit(count, 1000000)
-  await_status(job, "running")
+  await.status(job, "running")
   task.sleep(0.02)
   eq(job:stop(), true)
   local good, word, at = job:join()
@@ -202,16 +192,16 @@ test("a job that waits to emit or is synced can be killed, and has timeouts", fu
   local function deaf_sync() while true do require "troupe".sync(1) end end
   for _, fn in ipairs{ emit, deaf_sync } do
     local job = pool:submit(fn)
-    await_status(job, fn == emit and "running" or "syncing")
+    await.status(job, fn == emit and "running" or "syncing")
     job:kill(0)
     deep({ job:join() }, { false, "killed" })
     job = pool:submit{ fn, timeout = 0.05 }
-    await_status(job, "stopped")
+    await.status(job, "stopped")
     deep({ job:join() }, { false, "timeout" })
   end
   -- one that is told in time ends by itself
   local job = pool:submit(sync, 1000000)
-  await_status(job, "syncing")
+  await.status(job, "syncing")
   job:kill(3600)
   deep({ job:join() }, { true, "stopped", 1 })
 end)
@@ -223,7 +213,7 @@ test("what a discarded or detached job emits and syncs is dropped, and it does n
   local queued = pool:submit(count, 1000)
   queued:detach()
   local running = pool:submit(sync, 1000)
-  await_status(running, "syncing")
+  await.status(running, "syncing")
   running:detach()
   eq(pool:shutdown{ timeout = 30 * t.slowdown }, true)
 end)
@@ -259,7 +249,7 @@ test("a synced job is stopped by resume, by stop, by leaving the stream", functi
   deep({ job:join() }, { true, "stopped", 1 })
   eq(job:status(), "stopped")
   job = pool:submit(sync, 3)
-  await_status(job, "syncing")
+  await.status(job, "syncing")
   eq(job:stop(), true)
   deep({ job:join() }, { true, "stopped", 1 })
   job = pool:submit(sync, 3)

@@ -1,6 +1,7 @@
 -- pool_groups.lua - groups: waiting, counting, giving up together.
 
 local t = require "harness"
+local await = require "await"
 local troupe = require "troupe"
 local task = require "troupe.task"
 
@@ -10,10 +11,6 @@ local function double(v) return v * 2 end
 local function fail(v) error({ code = v }) end
 -- Keeps its worker busy until it is asked to end.
 local function for_ever() while require "troupe".checkin() do end end
-
-local function await_status(job, status)
-  while job:status() ~= status do task.sleep(0.001) end
-end
 
 test("a group waits for its jobs, and has their results and errors by their place", function()
   local pool <close> = troupe.pool{ workers = 2 }
@@ -107,7 +104,7 @@ test("cancel takes what has not begun", function()
   local pool <close> = troupe.pool{ workers = 1 }
   local group <close> = pool:group()
   local running = group:submit(for_ever)
-  await_status(running, "running")
+  await.status(running, "running")
   for i = 1, 5 do group:submit(double, i) end
   eq(group:cancel(), 5)
   eq(running:status(), "running")
@@ -121,8 +118,8 @@ test("closing a group cancels and stops its jobs, but for those that outlive it"
   local group = pool:group()
   local running = group:submit(for_ever)
   local outliving = group:submit({ for_ever, outlive = true })
-  await_status(running, "running")
-  await_status(outliving, "running")
+  await.status(running, "running")
+  await.status(outliving, "running")
   local queued = group:submit(double, 1)
   local staying = group:submit({ double, outlive = true }, 2)
   group:close()

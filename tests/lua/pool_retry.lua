@@ -1,6 +1,7 @@
 -- pool_retry.lua - who decides whether a job runs again, and when it does.
 
 local t = require "harness"
+local await = require "await"
 local troupe = require "troupe"
 local task = require "troupe.task"
 
@@ -78,8 +79,7 @@ test("a decision is taken where the vm is blocked for its job", function()
       return a < b
     end)
   end)
-  local deadline = troupe.now() + t.script_deadline
-  while not result and troupe.now() < deadline do task.sleep(0.001) end
+  await(function() return result end)
   eq(result, 3)
 end)
 
@@ -100,8 +100,7 @@ test("a job that nobody asks about any more is not repeated", function()
   local job = pool:submit{ always_fail, retry_if = function() return true end }
   job:detach()
   pool:resume()
-  local deadline = troupe.now() + t.script_deadline
-  while pool:stats().failed == 0 and troupe.now() < deadline do task.sleep(0.001) end
+  await(function() return pool:stats().failed > 0 end)
   eq(pool:stats().failed, 1)
   eq(pool:stats().retried, 0)
 end)

@@ -1,20 +1,12 @@
 -- pool_schedule.lua - jobs with a time: at, every, and what becomes of repeating jobs.
 
 local t = require "harness"
+local await = require "await"
 local troupe = require "troupe"
 local task = require "troupe.task"
 local core = require "troupe.core"
 
 local test, eq, ok, raises, deep = t.test, t.eq, t.ok, t.raises, t.deep
-
--- Runs the vm's tasks until done() is true.
-local function await(done)
-  local deadline = troupe.now() + t.script_deadline
-  while not done() do
-    if troupe.now() > deadline then error("it never came", 2) end
-    task.sleep(0.001)
-  end
-end
 
 -- ---- at
 

@@ -1,6 +1,7 @@
 -- pool_stats.lua - statistics, and pools found by their name.
 
 local t = require "harness"
+local await = require "await"
 local troupe = require "troupe"
 local task = require "troupe.task"
 
@@ -123,14 +124,15 @@ test("jobs of a vm that is gone end, but for those that outlive it, or that nobo
   other:submit(function()
     local found = require "troupe".find_pool "left behind"
     local function ask() while require "troupe".checkin() do end end
-    found:submit(ask)
+    local job = found:submit(ask)
     found:submit{ ask, outlive = true }
     found:submit{ ask, discard = true }
     found:submit{ ask, delay = 3600 }
+    while job:status() ~= "running" do require "troupe.task".sleep(0.001) end
   end):await()
-  while pool:stats().busy < 3 do task.sleep(0.001) end
+  await(function() return pool:stats().busy == 3 end)
   other:shutdown()
-  while pool:stats().busy > 2 do task.sleep(0.001) end
+  await(function() return pool:stats().busy == 2 end)
   local stats = pool:stats()
   deep({ stats.stopped, stats.cancelled, stats.delayed }, { 1, 1, 0 })
 end)
@@ -153,12 +155,11 @@ test("retries are the affair of the vm that submitted, and end with it", functio
   end)
   job:await()
   -- Its worker was replaced: nobody wants the job to run again.
-  local deadline = troupe.now() + t.script_deadline
   local function ended()
     local stats = pool:stats()
     return stats.failed + stats.cancelled + stats.stopped
   end
-  while ended() == 0 and troupe.now() < deadline do task.sleep(0.002) end
+  await(function() return ended() > 0 end)
   eq(ended(), 1)
 end)
 

@@ -1,6 +1,7 @@
 -- task.lua - tasks as a Lua program meets them: order, waits, notify, ends, parking.
 
 local t = require "harness"
+local await = require "await"
 local troupe = require "troupe"
 local task = require "troupe.task"
 local log = require "troupe.log"
@@ -176,8 +177,7 @@ test("what nobody waited for is in the log, of the vm where the task lived", fun
   task.run()
   local pool <close> = troupe.pool{ workers = 1 }
   eq(pool:submit(function(to) return require "troupe".notify(to, 7) end, id):await(), true)
-  local deadline = troupe.now() + 30 * t.slowdown
-  while #said < 2 and troupe.now() < deadline do task.poll(0.01) end
+  await(function() return #said == 2 end)
   log.to("stderr")
   deep(said, {
     ("warning: notify: task %d does not wait for event a table"):format(id),
