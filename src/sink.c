@@ -1,7 +1,7 @@
 /* sink.c - takes, parses, filters, prints, writes.
  *
- *     new -> serving [sink_start]   serving -> draining [sink_stop]   draining -> ended, after a silence of QUIET seconds
- *                                                                     or DRAIN seconds at most
+ *     new -> serving [sink_start]   serving -> draining [sink_stop]   draining -> ended, when all peers have gone, after a
+ *                                                                     silence of QUIET seconds or DRAIN seconds at most
  *     serving -> ended, when nobody reads its descriptor any more
  *
  *  1. between sink_start and its end, outlet and wires belong to the thread; `orders` and the counts are atomic;
@@ -29,7 +29,7 @@
 
 enum { WIRES_MAX = 32, SWEEP = 256, ORDER_REOPEN = 1, ORDER_STOP = 2 };
 
-static const double QUIET = 1, DRAIN = 5, TRY_AGAIN = 1, EXIT_SECONDS = 7;
+static const double QUIET = 1, DRAIN = 5, TRY_AGAIN = 1, OWN = 1, EXIT_SECONDS = 7;
 
 struct sink {
     struct sink *next;         /* of those open in the program */
@@ -113,14 +113,25 @@ static bool flush(struct sink *self)
     return done;
 }
 
+static bool has_peers(struct sink *self)
+{
+    bool some = false;
+    for (int i = 0; i < self->wire_count; i++)
+        some |= wire_has_peer(self->wires[i]);
+    return some;
+}
+
 /* What came before the end was asked for, as far as it is on its way still. */
 static void drain(struct sink *self)
 {
     double end = clock_now() + DRAIN, now;
     while ((now = clock_now()) < end) {
+        bool more = has_peers(self); /* before the sweep: what the last one sent has come when it is gone */
         if (sweep(self))
             continue;
         flush(self);
+        if (!more)
+            break;
         if (wire_wait(self->wires, self->wire_count, false, -1, QUIET < end - now ? QUIET : end - now) == TROUPE_ETIMEDOUT)
             break;
     }
@@ -157,10 +168,13 @@ static void order(struct sink *self, int what)
     eventfd_write(self->bell, 1);
 }
 
-/* Sinks that nobody has ended. Their threads are awaited; the structures stay, for whoever still holds them. */
+/* Sinks that nobody has ended. Their threads are awaited; the structures stay, for whoever still holds them. What the program
+ * has said itself may be on its way to one of them. */
 static void at_exit(void)
 {
     pthread_mutex_lock(&lock);
+    if (first)
+        log_flush(OWN);
     for (struct sink *s = first; s; s = s->next)
         if (s->thread)
             order(s, ORDER_STOP);

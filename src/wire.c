@@ -8,7 +8,9 @@
  *  3. nobody waits in a send: what a full wire refuses stays the caller's;
  *  4. a PUSH that connects to another program takes frames only while that one is there, as its monitor tells: what is sent
  *     while it is not would be lost with the wire, and nobody would know. What was sent and has not left when it goes
- *     away, the wire keeps for its return.
+ *     away, the wire keeps for its return;
+ *  5. a receiver that is told of no peer can take at once all that will come: a peer is counted before its first frame is
+ *     taken, and until its last one could be.
  */
 #include "wire.h"
 
@@ -31,8 +33,9 @@ enum { DESCRIPTORS = 24, ENDPOINT_SIZE = 512, WIRES_MAX = 64, LARGEST_FRAME = 25
 struct wire {
     void *socket;
     bool own_context;
-    void *monitor; /* is told of the peer; NULL: nobody asks */
-    bool has_peer;
+    void *monitor; /* is told of peers; NULL: nobody asks, or nobody could tell */
+    bool is_sender;
+    int peers;     /* that were there when the monitor was last read */
     zmq_msg_t frame;
     char endpoint[ENDPOINT_SIZE];
 };
@@ -102,6 +105,11 @@ static void set(void *socket, int option, int value)
     zmq_setsockopt(socket, option, &value, sizeof value);
 }
 
+static bool is_sender(enum wire_kind kind)
+{
+    return kind == WIRE_PUSH || kind == WIRE_PUB;
+}
+
 static int secure(void *socket, const struct wire_options *o)
 {
     if (!o->public_key)
@@ -130,17 +138,27 @@ static void furnish(void *socket, const struct wire_options *o)
         zmq_setsockopt(socket, ZMQ_SUBSCRIBE, "", 0);
 }
 
-/* Has the peer's coming and going told. One that is bound needs it not: without peers it takes nothing. */
-static int watch_peer(struct wire *self, void *zmq, const struct wire_options *o)
+/* What tells of a peer's coming: to who sends when it is ready to take, to who receives as early as can be. */
+static int coming(const struct wire_options *o)
+{
+    return is_sender(o->kind) ? ZMQ_EVENT_HANDSHAKE_SUCCEEDED : o->bind ? ZMQ_EVENT_ACCEPTED : ZMQ_EVENT_CONNECTED;
+}
+
+/* Has the peers' coming and going told. A sender that is bound needs it not: without peers it takes nothing. Within the
+ * wires themselves libzmq tells nothing. */
+static int watch_peers(struct wire *self, void *zmq, const struct wire_options *o)
 {
     static atomic_uint number;
     char name[64];
-    if (o->kind != WIRE_PUSH || o->bind || strncmp(o->endpoint, "inproc://", 9) == 0)
+    self->is_sender = is_sender(o->kind);
+    if ((self->is_sender && (o->kind != WIRE_PUSH || o->bind)) || strncmp(o->endpoint, "inproc://", 9) == 0)
         return 0;
     snprintf(name, sizeof name, "inproc://troupe-peers-%u", atomic_fetch_add(&number, 1));
-    if (zmq_socket_monitor(self->socket, name, ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_DISCONNECTED))
+    if (zmq_socket_monitor(self->socket, name, coming(o) | ZMQ_EVENT_DISCONNECTED))
         return refuse(TROUPE_ELIMIT, o->endpoint, zmq_strerror(zmq_errno()));
     self->monitor = zmq_socket(zmq, ZMQ_PAIR);
+    if (self->monitor)
+        set(self->monitor, ZMQ_RCVHWM, 0); /* else who tells would wait for who is told, and all wires with it */
     if (!self->monitor || zmq_connect(self->monitor, name))
         return refuse(TROUPE_ELIMIT, o->endpoint, zmq_strerror(zmq_errno()));
     return 0;
@@ -154,10 +172,13 @@ bool wire_has_peer(struct wire *self)
     while (self->monitor && zmq_recv(self->monitor, event, sizeof event, ZMQ_DONTWAIT) >= 0) {
         uint16_t what;
         memcpy(&what, event, sizeof what);
-        self->has_peer = what == ZMQ_EVENT_HANDSHAKE_SUCCEEDED;
+        if (what != ZMQ_EVENT_DISCONNECTED)
+            self->peers++;
+        else if (self->peers > 0) /* else it went before it was ready */
+            self->peers--;
         zmq_recv(self->monitor, address, sizeof address, ZMQ_DONTWAIT);
     }
-    return !self->monitor || self->has_peer;
+    return !self->monitor || self->peers > 0;
 }
 
 static int attach(struct wire *self, const struct wire_options *o)
@@ -195,7 +216,7 @@ int wire_open(struct wire **out, const struct wire_options *o)
     int rc = self->socket ? 0 : refuse(TROUPE_ELIMIT, o->endpoint, zmq_strerror(zmq_errno()));
     if (rc == 0) {
         furnish(self->socket, o);
-        rc = watch_peer(self, zmq, o);
+        rc = watch_peers(self, zmq, o);
     }
     if (rc == 0)
         rc = attach(self, o);
@@ -247,19 +268,31 @@ bool wire_take(struct wire *self, const void **bytes, size_t *size)
     return true;
 }
 
+/* The sockets to wait for: a sender's peer may have to come first, a receiver's peers come and go meanwhile. */
+static int list_items(struct wire *const *wires, int count, bool sending, zmq_pollitem_t *items)
+{
+    int n = 0;
+    for (int i = 0; i < count && i < WIRES_MAX; i++) {
+        struct wire *self = wires[i];
+        bool peerless = sending && !wire_has_peer(self);
+        items[n++] = (zmq_pollitem_t){ .socket = peerless ? self->monitor : self->socket,
+                                       .events = sending && !peerless ? ZMQ_POLLOUT : ZMQ_POLLIN };
+        if (!sending && self->monitor)
+            items[n++] = (zmq_pollitem_t){ .socket = self->monitor, .events = ZMQ_POLLIN };
+    }
+    return n;
+}
+
 int wire_wait(struct wire *const *wires, int count, bool sending, int descriptor, double seconds)
 {
-    zmq_pollitem_t items[WIRES_MAX + 1];
-    int n = 0;
-    for (; n < count && n < WIRES_MAX; n++) {
-        bool peerless = sending && !wire_has_peer(wires[n]);
-        items[n] = (zmq_pollitem_t){ .socket = peerless ? wires[n]->monitor : wires[n]->socket,
-                                     .events = sending && !peerless ? ZMQ_POLLOUT : ZMQ_POLLIN };
-    }
+    zmq_pollitem_t items[2 * WIRES_MAX + 1];
+    int n = list_items(wires, count, sending, items);
     if (descriptor >= 0)
         items[n++] = (zmq_pollitem_t){ .fd = descriptor, .events = ZMQ_POLLIN };
     long ms = seconds < 0 ? -1 : seconds > 1e6 ? 1000000000 : (long)ceil(seconds * 1000);
     int rc = zmq_poll(items, n, ms);
+    for (int i = 0; i < count && !sending; i++)
+        (void)wire_has_peer(wires[i]); /* what was told must not pile up */
     return rc > 0 ? 0 : rc == 0 ? TROUPE_ETIMEDOUT : TROUPE_EINTR;
 }
 

@@ -33,7 +33,7 @@ const char *wire_endpoint(const struct wire *self);
 /* True for an endpoint that others than this machine's programs may reach. */
 bool wire_is_public(const char *endpoint);
 
-/* True while the other side is there; of a wire that does not know, always. */
+/* True while the other side is there, or may yet bring something; of a wire that does not know, always. */
 bool wire_has_peer(struct wire *self);
 
 /* Sends a frame, without waiting: 0, TROUPE_EFULL, or TROUPE_EDEAD. */

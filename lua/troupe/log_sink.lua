@@ -6,8 +6,8 @@
 -- It takes what `troupe.log` sends, both of lua-log's forms, and anything else as an info record that shows it.
 -- @module troupe.log_sink
 
-local error, ipairs, package, require, setmetatable, table, type =
-  error, ipairs, package, require, setmetatable, table, type
+local error, ipairs, math, package, require, setmetatable, table, type =
+  error, ipairs, math, package, require, setmetatable, table, type
 
 require "troupe" -- knows troupe.log_sink.core
 local core = require "troupe.log_sink.core"
@@ -20,7 +20,7 @@ Sink.__index = Sink
 
 local known = {
   pull = "any", sub = "any", connect = "any", connect_pull = "any",
-  file = "string", dir = "string", descriptor = "bytes", rotate = "count", keep = "bytes",
+  file = "string", dir = "string", descriptor = "bytes", rotate = "bytes", keep = "bytes",
   json = "boolean", colours = "boolean", level = "string", grep = "string",
   server_cert = "string", client_certs = "string",
 }
@@ -127,8 +127,8 @@ function M.open(options)
   local handle
   handle, message = core.open {
     listen = list, file = options.file, directory = options.dir, descriptor = options.descriptor,
-    rotate = options.rotate, keep = options.keep, json = options.json, colours = options.colours,
-    level = options.level, grep = options.grep,
+    rotate = math.tointeger(options.rotate), keep = math.tointeger(options.keep), json = options.json,
+    colours = options.colours, level = options.level, grep = options.grep,
   }
   if not handle then
     if guard then guard:close() end
@@ -177,9 +177,14 @@ local function await_end(handle)
   watch:close()
 end
 
---- Takes what has come, writes it, syncs it to its disk, and ends. A second time nothing happens.
+-- How long what this program says itself may take to leave for its sink, which may be this one.
+local OWN = 1
+
+--- Takes what has come, writes it, syncs it to its disk, and ends: at once when no sender is there any more, else when
+-- nothing has come for a second. A second time nothing happens.
 function Sink:close()
   if self.handle:is_open() then
+    require "troupe.log".flush(OWN)
     await_end(self.handle)
     self.handle:finish()
   end

@@ -441,14 +441,50 @@ t.test("a socket that anybody may reach is told, once", function()
   t.match(said[1], "^tcp://0%.0%.0%.0:%d+: whoever reaches it can write to this log: there is no CURVE")
 end)
 
+t.test("a sink whose senders have gone ends with what they sent, and waits for nothing more", function()
+  with_directory(function(dir)
+    local quickest = math.huge
+    for round = 1, 20 do -- it would be a second each time
+      local path, count = dir .. "/" .. round, 1000 // t.slowdown
+      local sink <close> = assert(log_sink.open { pull = { ANY, "ipc://" .. dir .. "/sink" }, sub = ANY, file = path })
+      for at = 1, 2 do
+        assert(log.to(sink:endpoints()[at]))
+        for i = 1, count do log.error("%d", i) end
+      end
+      assert(log.to "stderr")
+      local begun = troupe.now()
+      sink:close()
+      quickest = math.min(quickest, troupe.now() - begun)
+      local lines = lines_of(read(path))
+      t.eq(#lines, 2 * count)
+      for i, line in ipairs(lines) do t.match(line, ": " .. (i - 1) % count + 1 .. "$") end
+      if round >= 3 and quickest < 0.9 then break end
+    end
+    t.ok(quickest < 0.9, quickest)
+  end)
+end)
+
+t.test("what this program said last reaches a sink of its own that it closes at once", function()
+  with_directory(function(dir)
+    local path = dir .. "/x.log"
+    local sink <close> = assert(log_sink.open { pull = ANY, file = path })
+    assert(log.to(sink:endpoints()[1]))
+    log.error "last words"
+    sink:close()
+    t.match(read(path), ": last words\n$")
+  end)
+end)
+
 t.test("closing a sink in a task lets others run", function()
   local sink = assert(log_sink.open { pull = ANY, descriptor = 2 })
+  local client = zmtp.connect(sink:endpoints()[1], "PUSH") -- may yet send, so it waits for that
   local ran = 0
   local id = troupe.task.spawn(function() sink:close() end)
   while troupe.task.join(id, 0) == nil do
     ran = ran + 1
     troupe.task.sleep(0.001)
   end
+  client:close()
   t.ok(ran > 1)
 end)
 
