@@ -151,6 +151,68 @@ test("file_writer writes whole lines, flushes, and fails where it cannot open", 
   match(select(2, troupe.spawn({ "actors/file_writer.lua", isolation = "light" }, "/no/such/dir/x")), "No such file")
 end)
 
+local function contents(path)
+  local file <close> = assert(io.open(path))
+  return file:read "a"
+end
+
+test("logger collects what its program and others say, and begins its file anew when asked", function()
+  local path = os.tmpname()
+  local logger = crew("logger", { pull = "tcp://127.0.0.1:*", sub = "tcp://127.0.0.1:*", file = path, own = true })
+  local endpoint = logger:call "endpoint"
+  match(endpoint, "^tcp://127%.0%.0%.1:%d+$")
+  ok(endpoint ~= logger:call("endpoint", 2))
+  eq(logger:call("endpoint", 3), nil)
+  local log = require "troupe.log"
+  log.set_level "error"
+  log.error "mine"
+  local client = require "zmtp".connect(endpoint, "PUSH")
+  client:send "\0042014-10-03 12:34:56theirs"
+  await(function() return logger:call "counts".records == 2 end)
+  os.rename(path, path .. ".old")
+  eq(logger:call "reopen", true)
+  await(function() return io.open(path) end)
+  client:close()
+  log.error "at last"
+  eq(logger:stop(), true)
+  log.set_level "off"
+  local before = contents(path .. ".old")
+  match(before, "%[ERROR%] .*: mine\n")
+  match(before, "2014%-10%-03 12:34:56 %[ERROR%] theirs\n")
+  match(contents(path), "^[^\n]*: at last\n$")
+  eq(log.counts().waiting, 0)
+  os.remove(path)
+  os.remove(path .. ".old")
+end)
+
+test("logger fails where it cannot open, and when nobody reads what it writes", function()
+  local function refused(pattern, ...)
+    local ref, why = troupe.spawn({ "actors/logger.lua", isolation = "light" }, ...)
+    eq(ref, nil)
+    match(why, pattern)
+  end
+  refused("one of the options file, dir and descriptor")
+  refused("unknown option 'fle'", { pull = "inproc://crew", fle = "x" })
+  refused("^/no/such/x: No such file", { pull = "inproc://crew", file = "/no/such/x" })
+  refused("'own' and a 'server_cert'", { pull = "inproc://crew", file = "x", own = true, server_cert = "x" })
+  local path = os.tmpname()
+  local script <close> = assert(io.open(path, "w"))
+  script:write [[
+    local troupe = require "troupe"
+    local logger = assert(troupe.spawn({ "actors/logger.lua", isolation = "light" },
+      { pull = "tcp://127.0.0.1:*", descriptor = 1, own = true }))
+    while logger:alive() do
+      troupe.log.error "to nobody"
+      troupe.task.sleep(0.001)
+    end
+    troupe.log.error "to everybody"]]
+  script:close()
+  local status, _, err = t.run { "sh", "-c", '"$0" "$1" | true', t.interpreter(), path }
+  os.remove(path)
+  eq(status, 0)
+  match(err, "logger: nobody reads what it writes.*: to everybody\n$")
+end)
+
 test("supervisor makes trees of scripts", function()
   local top = assert(troupe.supervise { children = {
     { id = "below", start = { "actors/supervisor.lua", { strategy = "one_for_all", children = {
