@@ -49,7 +49,7 @@ struct script {
     size_t size;
 };
 
-static char verdict[8192];
+static char verdict[16384];
 
 /* Loads are these numbers, results their negatives, so that a mix-up shows. */
 static char tokens[1000];
