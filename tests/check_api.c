@@ -1,5 +1,4 @@
 /* check_api.c - the pool for C programs: tasks in steps, syncing, stopping, groups, Lua, and every way to the end. */
-#include <check.h>
 #include <errno.h>
 #include <poll.h>
 #include <stdatomic.h>
@@ -8,6 +7,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "suite.h"
 #include "troupe.h"
 
 /* What a task of these tests does, and what became of it. */
@@ -439,8 +439,7 @@ END_TEST
 int main(void)
 {
     Suite *suite = suite_create("api");
-    TCase *tcase = tcase_create("pool");
-    tcase_set_timeout(tcase, 120);
+    TCase *tcase = suite_case(suite, "pool");
     tcase_add_test(tcase, tasks_run_in_steps_and_are_cleaned_up_once);
     tcase_add_test(tcase, a_task_keeps_its_status_until_it_is_reaped);
     tcase_add_test(tcase, a_full_queue_takes_no_task_until_one_begins);
@@ -457,11 +456,5 @@ int main(void)
     tcase_add_loop_test(tcase, every_task_is_cleaned_up_once_whatever_happens, 0, 3);
     tcase_add_test(tcase, the_dump_has_a_line_for_each_task);
     tcase_add_test(tcase, misuse_and_missing_descriptors_are_told);
-    suite_add_tcase(suite, tcase);
-
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

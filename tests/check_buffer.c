@@ -2,9 +2,8 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-#include <check.h>
-
 #include "buffer.h"
+#include "suite.h"
 #include "troupe.h"
 
 START_TEST(an_empty_buffer_owns_nothing)
@@ -127,10 +126,7 @@ END_TEST
 int main(void)
 {
     Suite *suite = suite_create("buffer");
-    TCase *tcase = tcase_create("buffer");
-    SRunner *runner;
-    int failed;
-
+    TCase *tcase = suite_case(suite, "buffer");
     tcase_add_test(tcase, an_empty_buffer_owns_nothing);
     tcase_add_test(tcase, what_was_appended_stays_in_order);
     tcase_add_test(tcase, nothing_can_be_appended);
@@ -139,10 +135,5 @@ int main(void)
     tcase_add_test(tcase, a_reserve_within_capacity_moves_nothing);
     tcase_add_test(tcase, a_large_append_takes_no_more_than_it_needs);
     tcase_add_test(tcase, a_growth_that_cannot_be_leaves_the_buffer_as_it_was);
-    suite_add_tcase(suite, tcase);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

@@ -1,11 +1,11 @@
 /* check_claims.c - who sees to a cleanup: the first to claim it, whoever else asks. */
 #include "claims.h"
+#include "suite.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 
-#include <check.h>
 
 START_TEST(a_run_is_claimed_once)
 {
@@ -84,16 +84,11 @@ END_TEST
 int main(void)
 {
     Suite *suite = suite_create("claims");
-    TCase *cases = tcase_create("rules");
+    TCase *cases = suite_case(suite, "rules");
     tcase_add_test(cases, a_run_is_claimed_once);
     tcase_add_test(cases, the_node_learns_once_that_the_worker_has_claimed_it);
     tcase_add_test(cases, what_the_node_has_claimed_is_not_the_workers_any_more);
     tcase_add_test(cases, the_last_holder_frees_it);
     tcase_add_test(cases, of_a_worker_and_the_node_one_gets_each);
-    suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(suite);
 }

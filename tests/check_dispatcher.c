@@ -3,19 +3,10 @@
 #include <stdbool.h>
 #include <stdlib.h>
 
-#include <check.h>
-
 #include "dispatcher.h"
 #include "dispatcher_script.h"
+#include "suite.h"
 #include "troupe.h"
-
-#define RULE(name, script)                                                                               \
-    START_TEST(name)                                                                                     \
-    {                                                                                                    \
-        const char *complaint = dispatcher_script_run(script);                                           \
-        ck_assert_msg(!complaint, "%s", complaint);                                                      \
-    }                                                                                                    \
-    END_TEST
 
 /* The judge of the judge: a script that is wrong must not pass. */
 START_TEST(a_wrong_script_is_found_out)
@@ -220,30 +211,6 @@ RULE(credit_is_one_until_runs_were_measured_short,
      "> run w1 2\n"
      "submit 3\n"
      "submit 4\n")
-
-/* Four runs of a microsecond bring the average from 200 us to 118, five to 104, six to 91 and two fit. */
-#define SHORT_RUNS                                                                                       \
-    "submit 101; submit 102; submit 103; submit 104; submit 105; submit 106\n"                           \
-    "> start w1\n"                                                                                       \
-    "up w1\n"                                                                                            \
-    "> run w1 101\n"                                                                                     \
-    "done w1 101 ok ran=0.000001\n"                                                                      \
-    "> end 101 finished result\n"                                                                        \
-    "> run w1 102\n"                                                                                     \
-    "done w1 102 ok ran=0.000001\n"                                                                      \
-    "> end 102 finished result\n"                                                                        \
-    "> run w1 103\n"                                                                                     \
-    "done w1 103 ok ran=0.000001\n"                                                                      \
-    "> end 103 finished result\n"                                                                        \
-    "> run w1 104\n"                                                                                     \
-    "done w1 104 ok ran=0.000001\n"                                                                      \
-    "> end 104 finished result\n"                                                                        \
-    "> run w1 105\n"                                                                                     \
-    "done w1 105 ok ran=0.000001\n"                                                                      \
-    "> end 105 finished result\n"                                                                        \
-    "> run w1 106\n"                                                                                     \
-    "done w1 106 ok ran=0.000001\n"                                                                      \
-    "> end 106 finished result\n"
 
 RULE(short_runs_let_jobs_be_handed_in_advance,
      "pool workers=1\n" SHORT_RUNS
@@ -1431,7 +1398,7 @@ END_TEST
 int main(void)
 {
     Suite *suite = suite_create("dispatcher");
-    TCase *cases = tcase_create("rules");
+    TCase *cases = suite_case(suite, "rules");
     tcase_add_test(cases, a_wrong_script_is_found_out);
     tcase_add_test(cases, equal_jobs_run_in_order_of_submission);
     tcase_add_test(cases, higher_priority_runs_first);
@@ -1506,10 +1473,5 @@ int main(void)
     tcase_add_loop_test(cases, options_outside_their_range_are_refused, 0, 3);
     tcase_add_test(cases, memory_failing_at_any_submit_changes_nothing_and_then_it_works);
     tcase_add_test(cases, memory_failing_at_the_start_or_a_resize_leaves_nothing_behind);
-    suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(suite);
 }

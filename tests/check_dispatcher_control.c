@@ -1,17 +1,8 @@
 /* check_dispatcher_control.c - how runs are made to end (src/dispatcher_control.c), as scripts (dispatcher_script.h). */
 #include <stdlib.h>
 
-#include <check.h>
-
 #include "dispatcher_script.h"
-
-#define RULE(name, script)                                                                               \
-    START_TEST(name)                                                                                     \
-    {                                                                                                    \
-        const char *complaint = dispatcher_script_run(script);                                           \
-        ck_assert_msg(!complaint, "%s", complaint);                                                      \
-    }                                                                                                    \
-    END_TEST
+#include "suite.h"
 
 /* Job 1 runs at w1. */
 #define RUNNING "pool workers=1\nsubmit 1\n> start w1\nup w1\n> run w1 1\n"
@@ -399,7 +390,7 @@ RULE(closing_soon_counts_as_asking_all_that_run,
 int main(void)
 {
     Suite *suite = suite_create("dispatcher_control");
-    TCase *cases = tcase_create("rules");
+    TCase *cases = suite_case(suite, "rules");
     tcase_add_test(cases, stopping_a_job_that_waits_cancels_it);
     tcase_add_test(cases, a_job_that_was_asked_to_end_and_returns_has_been_stopped);
     tcase_add_test(cases, a_job_that_was_asked_to_end_and_raises_has_failed_and_is_not_tried_again);
@@ -428,10 +419,5 @@ int main(void)
     tcase_add_test(cases, syncing_ends_with_the_run);
     tcase_add_test(cases, a_worker_that_refused_gets_nothing_in_advance_until_it_reports);
     tcase_add_test(cases, closing_soon_counts_as_asking_all_that_run);
-    suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(suite);
 }

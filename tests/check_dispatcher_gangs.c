@@ -2,41 +2,8 @@
  * (dispatcher_script.h). */
 #include <stdlib.h>
 
-#include <check.h>
-
 #include "dispatcher_script.h"
-
-#define RULE(name, script)                                                                               \
-    START_TEST(name)                                                                                     \
-    {                                                                                                    \
-        const char *complaint = dispatcher_script_run(script);                                           \
-        ck_assert_msg(!complaint, "%s", complaint);                                                      \
-    }                                                                                                    \
-    END_TEST
-
-/* Six runs of a microsecond: then two fit into a hand. */
-#define SHORT_RUNS                                                                                       \
-    "submit 101; submit 102; submit 103; submit 104; submit 105; submit 106\n"                           \
-    "> start w1\n"                                                                                       \
-    "up w1\n"                                                                                            \
-    "> run w1 101\n"                                                                                     \
-    "done w1 101 ok ran=0.000001\n"                                                                      \
-    "> end 101 finished result\n"                                                                        \
-    "> run w1 102\n"                                                                                     \
-    "done w1 102 ok ran=0.000001\n"                                                                      \
-    "> end 102 finished result\n"                                                                        \
-    "> run w1 103\n"                                                                                     \
-    "done w1 103 ok ran=0.000001\n"                                                                      \
-    "> end 103 finished result\n"                                                                        \
-    "> run w1 104\n"                                                                                     \
-    "done w1 104 ok ran=0.000001\n"                                                                      \
-    "> end 104 finished result\n"                                                                        \
-    "> run w1 105\n"                                                                                     \
-    "done w1 105 ok ran=0.000001\n"                                                                      \
-    "> end 105 finished result\n"                                                                        \
-    "> run w1 106\n"                                                                                     \
-    "done w1 106 ok ran=0.000001\n"                                                                      \
-    "> end 106 finished result\n"
+#include "suite.h"
 
 /* ---- rate */
 
@@ -385,7 +352,7 @@ RULE(a_run_that_follows_one_that_took_too_long_is_judged_for_itself,
 int main(void)
 {
     Suite *suite = suite_create("dispatcher, gangs");
-    TCase *cases = tcase_create("rules");
+    TCase *cases = suite_case(suite, "rules");
     tcase_add_test(cases, no_more_jobs_start_than_the_rate_lets);
     tcase_add_test(cases, with_a_rate_nothing_is_handed_in_advance);
     tcase_add_test(cases, retries_and_turns_are_starts_too);
@@ -405,10 +372,5 @@ int main(void)
     tcase_add_test(cases, closing_runs_whole_gangs_and_ends_the_others);
     tcase_add_test(cases, cancelling_what_is_pending_and_closing_soon_end_gangs_whole);
     tcase_add_test(cases, a_run_that_follows_one_that_took_too_long_is_judged_for_itself);
-    suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(suite);
 }

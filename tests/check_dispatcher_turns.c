@@ -2,43 +2,10 @@
  * scripts (dispatcher_script.h). */
 #include <stdlib.h>
 
-#include <check.h>
-
 #include "dispatcher_script.h"
-
-#define RULE(name, script)                                                                               \
-    START_TEST(name)                                                                                     \
-    {                                                                                                    \
-        const char *complaint = dispatcher_script_run(script);                                           \
-        ck_assert_msg(!complaint, "%s", complaint);                                                      \
-    }                                                                                                    \
-    END_TEST
+#include "suite.h"
 
 #define WORKER "submit 90\n> start w1\nup w1\n> run w1 90\ndone w1 90 ok ran=0.000001\n> end 90 finished result\n"
-
-/* Six runs of a microsecond: then two fit into a hand. */
-#define SHORT_RUNS                                                                                       \
-    "submit 101; submit 102; submit 103; submit 104; submit 105; submit 106\n"                           \
-    "> start w1\n"                                                                                       \
-    "up w1\n"                                                                                            \
-    "> run w1 101\n"                                                                                     \
-    "done w1 101 ok ran=0.000001\n"                                                                      \
-    "> end 101 finished result\n"                                                                        \
-    "> run w1 102\n"                                                                                     \
-    "done w1 102 ok ran=0.000001\n"                                                                      \
-    "> end 102 finished result\n"                                                                        \
-    "> run w1 103\n"                                                                                     \
-    "done w1 103 ok ran=0.000001\n"                                                                      \
-    "> end 103 finished result\n"                                                                        \
-    "> run w1 104\n"                                                                                     \
-    "done w1 104 ok ran=0.000001\n"                                                                      \
-    "> end 104 finished result\n"                                                                        \
-    "> run w1 105\n"                                                                                     \
-    "done w1 105 ok ran=0.000001\n"                                                                      \
-    "> end 105 finished result\n"                                                                        \
-    "> run w1 106\n"                                                                                     \
-    "done w1 106 ok ran=0.000001\n"                                                                      \
-    "> end 106 finished result\n"
 
 /* ---- turns */
 
@@ -491,7 +458,7 @@ RULE(a_full_worker_leaves_its_jobs_to_one_that_is_idle,
 int main(void)
 {
     Suite *suite = suite_create("dispatcher, turns");
-    TCase *cases = tcase_create("rules");
+    TCase *cases = suite_case(suite, "rules");
     tcase_add_test(cases, a_repeating_job_reports_each_turn_and_goes_on);
     tcase_add_test(cases, turns_do_not_drift);
     tcase_add_test(cases, a_turn_that_comes_while_the_last_still_runs_is_missed);
@@ -520,10 +487,5 @@ int main(void)
     tcase_add_test(cases, a_worker_whose_jobs_wait_gets_one_more_rather_than_nobody);
     tcase_add_test(cases, no_worker_gets_more_jobs_than_its_concurrency);
     tcase_add_test(cases, a_full_worker_leaves_its_jobs_to_one_that_is_idle);
-    suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(suite);
 }

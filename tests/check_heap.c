@@ -7,11 +7,10 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-#include <check.h>
-
 #include "heap.h"
 #include "id_map.h"
 #include "slab.h"
+#include "suite.h"
 #include "troupe.h"
 
 static uint64_t seed;
@@ -248,7 +247,7 @@ END_TEST
 int main(void)
 {
     Suite *suite = suite_create("heap");
-    TCase *cases = tcase_create("heap, id_map, slab");
+    TCase *cases = suite_case(suite, "heap, id_map, slab");
     tcase_add_test(cases, heap_gives_smallest_first_and_equal_ones_as_pushed);
     tcase_add_test(cases, heap_removes_any_node);
     tcase_add_loop_test(cases, id_map_finds_what_is_in_it_and_nothing_else, 0, 5);
@@ -256,10 +255,5 @@ int main(void)
     tcase_add_test(cases, id_map_grows_a_line_at_a_time);
     tcase_add_loop_test(cases, slab_objects_do_not_overlap, 0, 5);
     tcase_add_test(cases, slab_keeps_one_empty_chunk_only);
-    suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(suite);
 }

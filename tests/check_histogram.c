@@ -2,9 +2,8 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include <check.h>
-
 #include "histogram.h"
+#include "suite.h"
 
 enum { COUNT = 20000 };
 
@@ -82,14 +81,9 @@ END_TEST
 int main(void)
 {
     Suite *suite = suite_create("histogram");
-    TCase *cases = tcase_create("histogram");
+    TCase *cases = suite_case(suite, "histogram");
     tcase_add_loop_test(cases, percentiles_are_within_a_sixteenth_of_exact_ones, 0, sizeof sources / sizeof *sources);
     tcase_add_test(cases, odd_times_do_no_harm);
     tcase_add_test(cases, every_power_of_two_is_in_a_bucket_of_its_size);
-    suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(suite);
 }

@@ -1,5 +1,4 @@
 /* check_interrupt.c - breaking into a vm: wherever its code is, at any moment of its life. */
-#include <check.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
@@ -12,6 +11,7 @@
 #include "clock.h"
 #include "latch.h"
 #include "sanitizer.h"
+#include "suite.h"
 #include "thread.h"
 #include "vm.h"
 
@@ -454,8 +454,7 @@ int main(void)
 {
     enum { LOOPS = sizeof loops / sizeof *loops };
     Suite *suite = suite_create("interrupt");
-    TCase *tcase = tcase_create("interrupt");
-    tcase_set_timeout(tcase, 240);
+    TCase *tcase = suite_case(suite, "interrupt");
     tcase_add_loop_test(tcase, code_is_broken_into_wherever_it_is, 0, LOOPS);
     tcase_add_loop_test(tcase, a_job_is_broken_into_until_it_has_ended, 0, LOOPS);
     tcase_add_test(tcase, one_interrupt_is_one_error);
@@ -472,11 +471,5 @@ int main(void)
     tcase_add_test(tcase, blocked_calls_are_broken_into_at_any_moment);
     tcase_add_test(tcase, a_limit_breaks_into_what_runs_too_long_and_nothing_else);
     tcase_add_test(tcase, limits_that_end_at_the_same_moment_as_the_code_are_used_up);
-    suite_add_tcase(suite, tcase);
-
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

@@ -1,5 +1,4 @@
 /* check_llthreads.c - what the drop-in does when the process may have no more threads. The rest is tests/lua/llthreads_*. */
-#include <check.h>
 #include <pwd.h>
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -9,6 +8,7 @@
 #include <lualib.h>
 
 #include "lua_open.h"
+#include "suite.h"
 
 static struct rlimit allowed;
 
@@ -57,14 +57,7 @@ END_TEST
 int main(void)
 {
     Suite *suite = suite_create("llthreads");
-    TCase *tcase = tcase_create("limits");
-    tcase_set_timeout(tcase, 60);
+    TCase *tcase = suite_case(suite, "limits");
     tcase_add_test(tcase, a_start_without_a_thread_says_so_and_works_again_later);
-    suite_add_tcase(suite, tcase);
-
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

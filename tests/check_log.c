@@ -1,5 +1,4 @@
 /* check_log.c - the log from C: many threads at once, a fork, a lack of memory, a frame cut anywhere. */
-#include <check.h>
 #include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -13,6 +12,7 @@
 #include "calendar.h"
 #include "log.h"
 #include "record.h"
+#include "suite.h"
 #include "troupe.h"
 
 static long failing_after = -1; /* allocations until one fails; negative: none does */
@@ -267,7 +267,7 @@ END_TEST
 int main(void)
 {
     Suite *suite = suite_create("log");
-    TCase *tests = tcase_create("log");
+    TCase *tests = suite_case(suite, "log");
     tcase_add_test(tests, what_many_threads_say_arrives_once);
     tcase_add_test(tests, a_forked_child_speaks_to_standard_error_and_its_parent_to_the_file);
     tcase_add_test(tests, a_forked_child_can_tell_the_time_whatever_its_parent_was_doing);
@@ -275,10 +275,5 @@ int main(void)
     tcase_add_test(tests, a_record_is_encoded_and_printed_whole_or_not_at_all);
     tcase_add_test(tests, a_frame_cut_anywhere_is_a_record_that_says_so);
     tcase_add_test(tests, levels_have_names);
-    suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(suite);
 }

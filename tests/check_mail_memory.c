@@ -7,8 +7,6 @@
 #include <stdbool.h>
 #include <stdlib.h>
 
-#include <check.h>
-
 #include "address.h"
 #include "clock.h"
 #include "codes.h"
@@ -17,6 +15,7 @@
 #include "order.h"
 #include "pack.h"
 #include "pool.h"
+#include "suite.h"
 #include "troupe.h"
 #include "vm.h"
 #include "worker.h"
@@ -401,8 +400,7 @@ END_TEST
 int main(void)
 {
     Suite *suite = suite_create("mail_memory");
-    TCase *cases = tcase_create("memory");
-    tcase_set_timeout(cases, 120);
+    TCase *cases = suite_case(suite, "memory");
     tcase_add_test(cases, an_ear_opens_or_says_that_memory_is_out);
     tcase_add_test(cases, a_letter_is_posted_or_stays_its_senders);
     tcase_add_test(cases, a_delivery_without_memory_waits_for_it);
@@ -410,10 +408,5 @@ int main(void)
     tcase_add_test(cases, a_pool_opens_or_leaves_its_letter);
     tcase_add_test(cases, a_job_that_finds_no_memory_to_be_handed_out_ends_with_that_error);
     tcase_add_loop_test(cases, each_job_has_one_outcome_whichever_allocation_fails, 0, 4);
-    suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(suite);
 }

@@ -7,11 +7,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <check.h>
-
 #include "address.h"
 #include "clock.h"
 #include "mailbox.h"
+#include "suite.h"
 #include "tray.h"
 #include "troupe.h"
 
@@ -549,8 +548,7 @@ int main(void)
     if (slowdown && atoi(slowdown) > 1)
         many /= 10;
     Suite *s = suite_create("mailbox");
-    TCase *c = tcase_create("mailbox");
-    tcase_set_timeout(c, 120);
+    TCase *c = suite_case(s, "mailbox");
     tcase_add_test(c, a_letter_to_another_box_arrives_with_its_body);
     tcase_add_test(c, a_letter_to_its_own_box_arrives);
     tcase_add_test(c, waiting_at_an_empty_box_times_out_and_not_early);
@@ -572,10 +570,5 @@ int main(void)
     tcase_add_test(c, no_wake_up_is_lost_in_a_long_exchange);
     tcase_add_test(c, a_receiver_that_never_waits_misses_no_tray);
     tcase_add_test(c, a_box_may_close_while_others_write_to_it);
-    suite_add_tcase(s, c);
-    SRunner *runner = srunner_create(s);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(s);
 }

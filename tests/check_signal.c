@@ -1,10 +1,10 @@
 /* check_signal.c - which real-time signal is taken for interrupts. */
-#include <check.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "interrupt.h"
+#include "suite.h"
 #include "thread.h"
 #include "troupe.h"
 
@@ -79,17 +79,10 @@ END_TEST
 int main(void)
 {
     Suite *suite = suite_create("signal");
-    TCase *tcase = tcase_create("choice");
-    tcase_set_timeout(tcase, 60);
+    TCase *tcase = suite_case(suite, "choice");
     tcase_add_test(tcase, the_signal_is_the_highest_that_is_free);
     tcase_add_loop_test(tcase, the_environment_chooses_the_signal, 0, sizeof choices / sizeof *choices);
     tcase_add_test(tcase, the_environment_cannot_take_a_signal_that_is_handled);
     tcase_add_test(tcase, without_a_free_signal_nothing_starts);
-    suite_add_tcase(suite, tcase);
-
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

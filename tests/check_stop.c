@@ -1,10 +1,10 @@
 /* check_stop.c - the program's switch: thrown once, seen by whoever asks or polls. Each test runs in a process of its own. */
 #include "stop.h"
+#include "suite.h"
 
 #include <poll.h>
 #include <stdlib.h>
 
-#include <check.h>
 
 static bool is_readable(int fd)
 {
@@ -48,15 +48,10 @@ END_TEST
 int main(void)
 {
     Suite *suite = suite_create("stop");
-    TCase *all = tcase_create("all");
+    TCase *all = suite_case(suite, "all");
     tcase_add_test(all, nothing_is_thrown_at_first);
     tcase_add_test(all, a_throw_makes_the_descriptor_readable_for_good);
     tcase_add_test(all, a_descriptor_made_after_the_throw_is_readable);
     tcase_add_test(all, there_is_one_descriptor);
-    suite_add_tcase(suite, all);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(suite);
 }

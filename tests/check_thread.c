@@ -1,5 +1,4 @@
 /* check_thread.c - threads: start, join, park, name, signal; the latch under them. */
-#include <check.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -19,6 +18,7 @@
 #include "interrupt.h"
 #include "latch.h"
 #include "sanitizer.h"
+#include "suite.h"
 #include "thread.h"
 #include "troupe.h"
 
@@ -439,17 +439,8 @@ static void add_tests_of_signals(TCase *tcase)
 int main(void)
 {
     Suite *suite = suite_create("thread");
-    TCase *life = tcase_create("life"), *signals = tcase_create("signals");
-    tcase_set_timeout(life, 120);
-    tcase_set_timeout(signals, 120);
+    TCase *life = suite_case(suite, "life"), *signals = suite_case(suite, "signals");
     add_tests_of_life(life);
     add_tests_of_signals(signals);
-    suite_add_tcase(suite, life);
-    suite_add_tcase(suite, signals);
-
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

@@ -2,8 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <check.h>
-
+#include "suite.h"
 #include "troupe.h"
 
 START_TEST(every_status_has_a_text_of_its_own)
@@ -32,15 +31,9 @@ END_TEST
 int main(void)
 {
     Suite *suite = suite_create("troupe");
-    TCase *tcase = tcase_create("api");
+    TCase *tcase = suite_case(suite, "api");
     tcase_add_test(tcase, every_status_has_a_text_of_its_own);
     tcase_add_test(tcase, an_unknown_status_has_a_text_too);
     tcase_add_test(tcase, the_version_is_that_of_the_package);
-    suite_add_tcase(suite, tcase);
-
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

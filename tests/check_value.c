@@ -538,7 +538,7 @@ END_TEST
 int main(void)
 {
     Suite *suite = suite_create("value");
-    TCase *tcase = tcase_create("value");
+    TCase *tcase = suite_case(suite, "value");
 
     tcase_add_checked_fixture(tcase, set_up, tear_down);
     tcase_add_loop_test(tcase, values_have_these_bytes, 0, COUNT_OF(wire));
@@ -560,6 +560,5 @@ int main(void)
     tcase_add_test(tcase, thousands_of_arguments_keep_their_order);
     tcase_add_test(tcase, decoding_leaves_what_was_on_the_stack);
     tcase_add_test(tcase, text_is_told_from_bytes_wherever_it_changes);
-    suite_add_tcase(suite, tcase);
-    return run_suite(suite);
+    return suite_run(suite);
 }

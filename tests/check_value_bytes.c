@@ -328,7 +328,7 @@ END_TEST
 int main(void)
 {
     Suite *suite = suite_create("value_bytes");
-    TCase *tcase = tcase_create("value_bytes");
+    TCase *tcase = suite_case(suite, "value_bytes");
 
     tcase_add_checked_fixture(tcase, set_up, tear_down);
     tcase_add_loop_test(tcase, a_message_cut_anywhere_is_an_error, 0, COUNT_OF(samples));
@@ -341,6 +341,5 @@ int main(void)
     tcase_add_test(tcase, nesting_of_any_kind_ends_at_the_limit);
     tcase_add_test(tcase, an_unknown_class_stays_a_plain_table);
     tcase_add_test(tcase, an_unpack_function_that_fails_is_an_error);
-    suite_add_tcase(suite, tcase);
-    return run_suite(suite);
+    return suite_run(suite);
 }

@@ -217,11 +217,10 @@ END_TEST
 int main(void)
 {
     Suite *suite = suite_create("value_memory");
-    TCase *tcase = tcase_create("value_memory");
+    TCase *tcase = suite_case(suite, "value_memory");
 
     tcase_add_checked_fixture(tcase, set_up, tear_down);
     tcase_add_loop_test(tcase, encoding_survives_every_failure_of_memory, 0, COUNT_OF(chunks));
     tcase_add_loop_test(tcase, decoding_survives_every_failure_of_memory, 0, COUNT_OF(chunks));
-    suite_add_tcase(suite, tcase);
-    return run_suite(suite);
+    return suite_run(suite);
 }

@@ -1,5 +1,4 @@
 /* check_vm.c - a vm: opened, called, limited, closed; its allocator; spares. Interrupts are in check_interrupt.c. */
-#include <check.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -7,6 +6,7 @@
 #include <lualib.h>
 
 #include "sanitizer.h"
+#include "suite.h"
 #include "troupe.h"
 #include "vm.h"
 #include "vm_memory.h"
@@ -369,8 +369,7 @@ END_TEST
 int main(void)
 {
     Suite *suite = suite_create("vm");
-    TCase *tcase = tcase_create("life");
-    tcase_set_timeout(tcase, 120);
+    TCase *tcase = suite_case(suite, "life");
     tcase_add_test(tcase, a_vm_has_the_standard_libraries);
     tcase_add_test(tcase, search_paths_are_those_given_or_luas_own);
     tcase_add_test(tcase, a_spare_reads_the_environment_no_earlier_than_a_fresh_one);
@@ -388,11 +387,5 @@ int main(void)
     tcase_add_test(tcase, the_region_is_used_where_nothing_watches_malloc);
     tcase_add_test(tcase, a_state_fits_its_region_and_many_come_and_go);
     tcase_add_test(tcase, a_reset_coroutine_has_closed_what_it_left_open);
-    suite_add_tcase(suite, tcase);
-
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

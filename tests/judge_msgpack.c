@@ -274,11 +274,10 @@ END_TEST
 int main(void)
 {
     Suite *suite = suite_create("judge_msgpack");
-    TCase *tcase = tcase_create("judge_msgpack");
+    TCase *tcase = suite_case(suite, "judge_msgpack");
 
     tcase_add_checked_fixture(tcase, set_up, tear_down);
     tcase_add_test(tcase, msgpack_c_reads_what_we_write);
     tcase_add_test(tcase, we_read_what_msgpack_c_writes);
-    suite_add_tcase(suite, tcase);
-    return run_suite(suite);
+    return suite_run(suite);
 }

@@ -12,10 +12,9 @@
 #include <lauxlib.h>
 #include <lualib.h>
 
-#include <check.h>
-
 #include "buffer.h"
 #include "lua_value.h"
+#include "suite.h"
 #include "troupe.h"
 #include "value.h"
 
@@ -96,17 +95,6 @@ static inline uint64_t next_random(uint64_t *seed)
     z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
     z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
     return z ^ z >> 31;
-}
-
-static inline int run_suite(Suite *suite)
-{
-    SRunner *runner = srunner_create(suite);
-    int failed;
-
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
 #endif

@@ -1,0 +1,28 @@
+/* suite.h - a program that runs one suite of tests, each in a process of its own. */
+#ifndef SUITE_H
+#define SUITE_H
+
+#include <stdlib.h>
+
+#include <check.h>
+
+/* More of the suite's tests, with a deadline that only a hang can miss. */
+static inline TCase *suite_case(Suite *suite, const char *name)
+{
+    TCase *tests = tcase_create(name);
+    tcase_set_timeout(tests, 120);
+    suite_add_tcase(suite, tests);
+    return tests;
+}
+
+/* What main returns. */
+static inline int suite_run(Suite *suite)
+{
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+#endif
