@@ -8,8 +8,8 @@
 --
 -- Its options are those of troupe.log_sink.open, and own = true: what this program says goes there, too, by the first
 -- endpoint, until the logger ends; from then on to standard error. When it is stopped it takes what has come, writes it
--- and syncs it to its disk. Spawned first, or first of a supervisor's children, it is stopped last. It ends with an error
--- when nobody reads the descriptor that it writes to any more.
+-- and syncs it to its disk. Spawned first, or first of a supervisor's children, it is stopped last. It ends with an
+-- error when nobody reads the descriptor that it writes to any more.
 
 local log = require "troupe.log"
 local log_sink = require "troupe.log_sink"

@@ -1,7 +1,7 @@
 /* sink.c - takes, parses, filters, prints, writes.
  *
- *     new -> serving [sink_start]   serving -> draining [sink_stop]   draining -> ended, when all peers have gone, after a
- *                                                                     silence of QUIET seconds or DRAIN seconds at most
+ *     new -> serving [sink_start]   serving -> draining [sink_stop]
+ *     draining -> ended, when all peers have gone, after a silence of QUIET seconds, or when they do not stop [drain]
  *     serving -> ended, when nobody reads its descriptor any more
  *
  *  1. between sink_start and its end, outlet and wires belong to the thread; `orders` and the counts are atomic;
@@ -27,9 +27,10 @@
 #include "thread.h"
 #include "troupe.h"
 
-enum { WIRES_MAX = 32, SWEEP = 256, ORDER_REOPEN = 1, ORDER_STOP = 2 };
+enum { WIRES_MAX = 32, SWEEP = 256, ORDER_REOPEN = 1, ORDER_STOP = 2,
+       IN_FLIGHT = 16 << 20 }; /* bytes of one sender, in the kernel's buffers and libzmq's */
 
-static const double QUIET = 1, DRAIN = 5, TRY_AGAIN = 1, OWN = 1, EXIT_SECONDS = 7;
+static const double QUIET = 1, GAP = 0.1, DRAIN = 5, DRAIN_MORE = 55, TRY_AGAIN = 1, OWN = 1, EXIT_SECONDS = 7;
 
 struct sink {
     struct sink *next;         /* of those open in the program */
@@ -42,6 +43,7 @@ struct sink {
     struct record_printer printer;
     struct buffer line;
     double now;                /* wall seconds, of this sweep */
+    uint64_t bytes;            /* received */
     int level;
     bool has_grep;
     regex_t grep;
@@ -98,6 +100,7 @@ static bool sweep(struct sink *self)
     for (int i = 0; i < self->wire_count; i++) {
         for (int n = 0; n < SWEEP && wire_take(self->wires[i], &bytes, &size); n++) {
             some = true;
+            self->bytes += size;
             atomic_fetch_add_explicit(&self->frames, 1, memory_order_relaxed);
             record_parse(bytes, size, (int64_t)(self->now * 1e6), take_record, self);
         }
@@ -113,26 +116,39 @@ static bool flush(struct sink *self)
     return done;
 }
 
-static bool has_peers(struct sink *self)
+/* How many there are on all wires; some: of a wire that does not know, there may be one. */
+static int count_peers(struct sink *self, bool *some)
 {
-    bool some = false;
-    for (int i = 0; i < self->wire_count; i++)
-        some |= wire_has_peer(self->wires[i]);
-    return some;
+    int count = 0;
+    *some = false;
+    for (int i = 0; i < self->wire_count; i++) {
+        count += wire_peers(self->wires[i]);
+        *some |= wire_has_peer(self->wires[i]);
+    }
+    return count;
+}
+
+/* How long a silence ends it. What still comes when DRAIN is over has either been sent before, and lay in the kernel's
+ * buffers, or does not stop: so much of it is taken, then. */
+static double patience(const struct sink *self, double now, double end, uint64_t most_bytes)
+{
+    if (now < end)
+        return QUIET;
+    return self->bytes < most_bytes && now < end + DRAIN_MORE ? GAP : 0;
 }
 
 /* What came before the end was asked for, as far as it is on its way still. */
 static void drain(struct sink *self)
 {
-    double end = clock_now() + DRAIN, now;
-    while ((now = clock_now()) < end) {
-        bool more = has_peers(self); /* before the sweep: what the last one sent has come when it is gone */
+    bool some;
+    double end = clock_now() + DRAIN, silence;
+    uint64_t most_bytes = self->bytes + (uint64_t)count_peers(self, &some) * IN_FLIGHT;
+    while ((silence = patience(self, clock_now(), end, most_bytes)) > 0) {
+        count_peers(self, &some); /* before the sweep: what the last one sent has come when it is gone */
         if (sweep(self))
             continue;
         flush(self);
-        if (!more)
-            break;
-        if (wire_wait(self->wires, self->wire_count, false, -1, QUIET < end - now ? QUIET : end - now) == TROUPE_ETIMEDOUT)
+        if (!some || wire_wait(self->wires, self->wire_count, false, -1, silence) == TROUPE_ETIMEDOUT)
             break;
     }
 }

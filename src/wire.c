@@ -34,7 +34,6 @@ struct wire {
     void *socket;
     bool own_context;
     void *monitor; /* is told of peers; NULL: nobody asks, or nobody could tell */
-    bool is_sender;
     int peers;     /* that were there when the monitor was last read */
     zmq_msg_t frame;
     char endpoint[ENDPOINT_SIZE];
@@ -150,8 +149,7 @@ static int watch_peers(struct wire *self, void *zmq, const struct wire_options *
 {
     static atomic_uint number;
     char name[64];
-    self->is_sender = is_sender(o->kind);
-    if ((self->is_sender && (o->kind != WIRE_PUSH || o->bind)) || strncmp(o->endpoint, "inproc://", 9) == 0)
+    if ((is_sender(o->kind) && (o->kind != WIRE_PUSH || o->bind)) || strncmp(o->endpoint, "inproc://", 9) == 0)
         return 0;
     snprintf(name, sizeof name, "inproc://troupe-peers-%u", atomic_fetch_add(&number, 1));
     if (zmq_socket_monitor(self->socket, name, coming(o) | ZMQ_EVENT_DISCONNECTED))
@@ -165,7 +163,7 @@ static int watch_peers(struct wire *self, void *zmq, const struct wire_options *
 }
 
 /* Reads what has been told meanwhile: two frames each, an event and an address. */
-bool wire_has_peer(struct wire *self)
+int wire_peers(struct wire *self)
 {
     unsigned char event[6];
     char address[ENDPOINT_SIZE];
@@ -178,7 +176,12 @@ bool wire_has_peer(struct wire *self)
             self->peers--;
         zmq_recv(self->monitor, address, sizeof address, ZMQ_DONTWAIT);
     }
-    return !self->monitor || self->peers > 0;
+    return self->peers;
+}
+
+bool wire_has_peer(struct wire *self)
+{
+    return wire_peers(self) > 0 || !self->monitor;
 }
 
 static int attach(struct wire *self, const struct wire_options *o)
@@ -292,7 +295,7 @@ int wire_wait(struct wire *const *wires, int count, bool sending, int descriptor
     long ms = seconds < 0 ? -1 : seconds > 1e6 ? 1000000000 : (long)ceil(seconds * 1000);
     int rc = zmq_poll(items, n, ms);
     for (int i = 0; i < count && !sending; i++)
-        (void)wire_has_peer(wires[i]); /* what was told must not pile up */
+        (void)wire_peers(wires[i]); /* what was told must not pile up */
     return rc > 0 ? 0 : rc == 0 ? TROUPE_ETIMEDOUT : TROUPE_EINTR;
 }
 

@@ -36,6 +36,9 @@ bool wire_is_public(const char *endpoint);
 /* True while the other side is there, or may yet bring something; of a wire that does not know, always. */
 bool wire_has_peer(struct wire *self);
 
+/* How many there are; 0 of a wire that does not know. */
+int wire_peers(struct wire *self);
+
 /* Sends a frame, without waiting: 0, TROUPE_EFULL, or TROUPE_EDEAD. */
 int wire_send(struct wire *self, const void *bytes, size_t size);
 

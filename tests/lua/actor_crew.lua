@@ -129,32 +129,28 @@ test("timer keeps times for others", function()
   deep(seen, { ready = true, beat = true })
 end)
 
+local function contents(path)
+  local file <close> = assert(io.open(path))
+  return file:read "a"
+end
+
 test("file_writer writes whole lines, flushes, and fails where it cannot open", function()
   local path = os.tmpname()
   local writer = crew("file_writer", path)
   writer:send("line", "one")
   writer:send("write", "two")
   eq(writer:call "flush", true)
-  local function contents()
-    local file <close> = assert(io.open(path))
-    return file:read "a"
-  end
-  eq(contents(), "one\ntwo")
+  eq(contents(path), "one\ntwo")
   writer:send("line", "!")
   eq(writer:stop(), true)
-  eq(contents(), "one\ntwo!\n")
+  eq(contents(path), "one\ntwo!\n")
   local again = crew("file_writer", path, { append = true })
   again:send("line", "three")
   again:stop()
-  eq(contents(), "one\ntwo!\nthree\n")
+  eq(contents(path), "one\ntwo!\nthree\n")
   os.remove(path)
   match(select(2, troupe.spawn({ "actors/file_writer.lua", isolation = "light" }, "/no/such/dir/x")), "No such file")
 end)
-
-local function contents(path)
-  local file <close> = assert(io.open(path))
-  return file:read "a"
-end
 
 test("logger collects what its program and others say, and begins its file anew when asked", function()
   local path = os.tmpname()

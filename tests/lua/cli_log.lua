@@ -221,6 +221,10 @@ t.test("many records from eight programs over tcp arrive complete, in order for 
       for i = 1, tonumber(arg[3]) do log.info("sender %s record %d", arg[2], i) end
       assert(log.flush(]] .. t.script_deadline .. [[))
       assert(log.counts().dropped == 0)
+      repeat
+        require "troupe.task".sleep(0.05)
+        local arrived = io.open "arrived"
+      until arrived
 EOT
     serve --pull 'tcp://127.0.0.1:*' --file x.log
     senders=
@@ -228,6 +232,8 @@ EOT
       "$LUA" sender.lua "$endpoint" $i $1 &
       senders="$senders $!"
     done
+    until [ $(wc -l <x.log) -ge $((8 * $1)) ]; do sleep 0.2; done
+    : >arrived
     for sender in $senders; do wait $sender || echo "a sender failed"; done
     end TERM
     awk '{
