@@ -57,6 +57,16 @@ t.test("the crew works together", function()
   t.eq(run "actor_crew", "30 values in 3 lines, not too fast: true, heat 10 times\n")
 end)
 
+t.test("a logger gets what actors, jobs, threads and other programs say", function()
+  t.eq(run "actor_logger", [[
+INFO baked loaf=1
+INFO baked loaf=2
+NOTICE delivered by a job
+WARNING a thread found no change
+ERROR another program has no flour
+]])
+end)
+
 t.test("philosophers all dine", function() t.eq(run "actor_philosophers", "50 meals\n") end)
 
 t.test("a pipeline holds back its first stage", function()
