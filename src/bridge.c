@@ -85,7 +85,7 @@ static void from_process(struct bridge *self, struct message **letter)
     }
 }
 
-/* Outputs, the bell, the process's end. */
+/* Outputs, the bell, the process's end, which has been looked after when there is no process any more. */
 static void look_around(struct bridge *self)
 {
     struct epoll_event events[8];
@@ -95,7 +95,7 @@ static void look_around(struct bridge *self)
         eventfd_t n;
         if (fd == self->bell)
             eventfd_read(fd, &n);
-        else if (fd == process_descriptor(self->process))
+        else if (self->process && fd == process_descriptor(self->process))
             self->ended = true;
         else if (fd == self->output[0].fd)
             output_pump(&self->output[0]);

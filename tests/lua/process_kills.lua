@@ -94,6 +94,26 @@ test("jobs without retries finish, or are lost and say how", function()
   ok(pool:shutdown { timeout = patience })
 end)
 
+test("what a process sent before it died arrives, though its end is seen first", function()
+  local status, out, err = t.script [[
+    local troupe = require "troupe"
+    local function pid() return math.tointeger(io.open "/proc/self/stat":read "n") end
+    local pool <close> = troupe.pool { workers = 1, isolation = "process" }
+    local job = pool:submit(function(program, own)
+      local troupe = require "troupe"
+      -- The program stands still until this process is no more than a zombie.
+      os.execute(("kill -STOP %d; (while ! grep -q ') Z' /proc/%d/stat; do sleep 0.01; done; kill -CONT %d) &")
+        :format(program, own(), program))
+      troupe.emit "last words"
+      troupe.task.sleep(0.1) -- on its way; nothing here depends on how far it gets
+      os.execute("kill -9 " .. own())
+    end, pid(), pid)
+    job:take()
+    print(select(2, job:join())) ]]
+  eq(status, 0, err)
+  match(out, "^lost: .*killed by signal 9")
+end)
+
 test("no process stays behind", function()
   local deadline = os.time() + patience
   while #children() > 0 do
