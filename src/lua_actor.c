@@ -6,6 +6,8 @@
  */
 #include "lua_actor.h"
 
+#include <limits.h>
+#include <stdatomic.h>
 #include <string.h>
 
 #include <lauxlib.h>
@@ -21,8 +23,18 @@
 const char actor_anchors_key, actor_drain_key, actor_hooks_key;
 static const char actor_mark, metatable_key, house_key;
 
-/* Tasks of the vm count from 1, its actors from here. */
-static const uint32_t first_number = 0x80000000u;
+struct actors *actor_house(lua_State *L)
+{
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &house_key);
+    struct actors *house = lua_touserdata(L, -1);
+    lua_pop(L, 1);
+    return house;
+}
+
+/* Tasks of the vm count from 1, its actors from here, in each vm from elsewhere on: boxes are used again, and what was an
+ * actor's address shall not be another's soon. */
+static const uint32_t first_number = 0x80000000u, stride = 0x00c511d3u;
+static _Atomic uint32_t houses;
 
 struct actor *actor_at(lua_State *L, int index)
 {
@@ -67,7 +79,7 @@ void actor_hook(lua_State *L, const char *name, int count)
     lua_settop(L, top);
 }
 
-static struct actor *push_actor(lua_State *L, uint64_t id)
+struct actor *actor_push_new(lua_State *L, uint64_t id)
 {
     struct actor *a = lua_newuserdatauv(L, sizeof *a, ACTOR_VALUES);
     memset(a, 0, sizeof *a);
@@ -96,7 +108,9 @@ static uint64_t new_id(struct actors *house)
 static int actor_new(lua_State *L)
 {
     struct actors *house = actors_of(L);
-    struct actor *a = push_actor(L, new_id(house));
+    if (house->closed)
+        luaL_error(L, "spawn: this Lua state is closing");
+    struct actor *a = actor_push_new(L, new_id(house));
     lua_pushvalue(L, 1);
     lua_setiuservalue(L, -2, ACTOR_SELF);
     lua_pushvalue(L, 2);
@@ -162,6 +176,7 @@ void actor_end(lua_State *L, struct actors *house, struct actor *a)
         return;
     }
     a->state = ACTOR_DEAD;
+    actor_forget_peers(a);
     id_map_remove(&house->live, a->id);
     lua_rawgetp(L, LUA_REGISTRYINDEX, &actor_anchors_key);
     actor_push(L, a, -1);
@@ -222,16 +237,6 @@ static int actor_starting(lua_State *L)
     return 1;
 }
 
-/* (reference) -> true while it lives: hook `ended` is told of its end. For others it is called only when they leave
- * messages behind. */
-static int actor_note(lua_State *L)
-{
-    struct actor *a = actor_check(L, 1);
-    a->noted = true;
-    lua_pushboolean(L, a->state != ACTOR_DEAD);
-    return 1;
-}
-
 /* (reference) -> why it ended, or will; nil while it lives */
 static int actor_reason(lua_State *L)
 {
@@ -240,25 +245,34 @@ static int actor_reason(lua_State *L)
     return 1;
 }
 
-/* (reference) -> its address */
+/* (reference) -> its address; its mailbox_limit, nil: none */
 static int actor_address(lua_State *L)
 {
-    lua_pushinteger(L, (lua_Integer)actor_check(L, 1)->id);
-    return 1;
+    const struct actor *a = actor_check(L, 1);
+    lua_pushinteger(L, (lua_Integer)a->id);
+    if (a->limit > 0)
+        lua_pushinteger(L, a->limit);
+    else
+        lua_pushnil(L);
+    return 2;
 }
 
-/* (address) -> the actor of that address; a dead one where it lives no more. Raises for one of another vm */
+/* (address, mailbox_limit or nil) -> the actor of that address; a dead one where it is known to live no more */
 static int actor_find(lua_State *L)
 {
     struct actors *house = actors_of(L);
     uint64_t id = (uint64_t)luaL_checkinteger(L, 1);
+    lua_Integer limit = luaL_optinteger(L, 2, 0);
     const struct actor *a = id_map_find(&house->live, id);
-    if (address_make(address_node(id), address_box(id), 0) != house->base)
-        luaL_error(L, "an actor of another vm cannot be reached from here yet");
-    if (a)
+    if (a) {
         actor_push(L, a, lua_upvalueindex(ACTOR_ANCHORS));
-    else
-        push_actor(L, id);
+    } else if (actor_is_at_home(house, id)) {
+        actor_push_new(L, id);
+    } else {
+        struct actor *remote = actor_push_remote(L, id);
+        if (limit > 0 && limit <= INT_MAX)
+            remote->limit = (int)limit;
+    }
     return 1;
 }
 
@@ -278,7 +292,7 @@ static int actor_all(lua_State *L)
     lua_pushnil(L);
     while (lua_next(L, lua_upvalueindex(ACTOR_ANCHORS))) {
         const struct actor *a = actor_at(L, -1);
-        if (a && a->state != ACTOR_DEAD)
+        if (a && a->state != ACTOR_DEAD && !a->remote)
             lua_rawseti(L, 1, ++count);
         else
             lua_pop(L, 1);
@@ -311,7 +325,7 @@ static int place_at_hand(lua_State *L, const struct actor *a)
 /* (reference) -> self, handlers, state, seconds alive, seconds with the handler, queue, head, tail, place at hand */
 static int actor_look_into(lua_State *L)
 {
-    static const char *const names[] = {"idle", "ready", "busy", "waiting", "dead"};
+    static const char *const names[] = {"idle", "ready", "busy", "waiting", "dead", "elsewhere"};
     const struct actor *a = actor_check(L, 1);
     double now = clock_now();
     lua_getiuservalue(L, 1, ACTOR_SELF);
@@ -353,10 +367,62 @@ static int set_up(lua_State *L)
     return 0;
 }
 
-/* The vm closes: its tasks are gone already, or end now; nobody is told. */
+static void add_called(void *object, void *context)
+{
+    const struct actor *a = object;
+    lua_State *L = context;
+    if (!a->calls)
+        return;
+    actor_push(L, a, 2);
+    lua_rawseti(L, 1, (lua_Integer)lua_rawlen(L, 1) + 1);
+}
+
+/* Lua: () who waits for this vm's actors elsewhere is told that they are lost */
+static int tell_all(lua_State *L)
+{
+    struct actors *house = actor_house(L);
+    lua_settop(L, 0);
+    lua_newtable(L);
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &actor_anchors_key);
+    id_map_each(&house->live, add_called, L);
+    lua_pushliteral(L, "lost");
+    for (lua_Integer i = (lua_Integer)lua_rawlen(L, 1); i > 0; i--) {
+        lua_rawgeti(L, 1, i);
+        lua_insert(L, -2);
+        actor_fail_calls(L, house, actor_at(L, -2));
+        lua_remove(L, -2);
+    }
+    while (house->own_calls) {
+        lua_pushboolean(L, 0);
+        lua_pushvalue(L, -2);
+        actor_answer(L, house, house->own_calls, 2);
+    }
+    actor_hook(L, "leave", 1);
+    return 0;
+}
+
+void lua_actor_leave(lua_State *L)
+{
+    struct actors *house = actor_house(L);
+    if (!house || house->closed || !lua_checkstack(L, 4))
+        return;
+    house->closed = true;
+    lua_pushcfunction(L, tell_all);
+    if (lua_pcall(L, 0, 0, 0) != LUA_OK)
+        lua_pop(L, 1); /* for want of memory: calls to them end by their timeouts */
+}
+
+static void forget_peers(void *object, void *context)
+{
+    (void)context;
+    actor_forget_peers(object);
+}
+
+/* The vm closes: its tasks are gone already, or end now. */
 static int close_house(lua_State *L)
 {
     struct actors *house = lua_touserdata(L, 1);
+    lua_actor_leave(L);
     struct vm_tasks *tasks = vm_tasks_of(L);
     if (tasks)
         vm_tasks_set_work(tasks, NULL);
@@ -368,6 +434,7 @@ static int close_house(lua_State *L)
         if (house->drainers == d)
             break; /* it is running: this very code */
     }
+    id_map_each(&house->live, forget_peers, NULL);
     id_map_release(&house->live);
     id_map_release(&house->calls);
     slab_release(&house->call_slab);
@@ -385,6 +452,7 @@ static struct actors *push_house(lua_State *L)
     lua_pop(L, 1);
     house->tasks = loop_tasks(loop);
     house->base = ear_address(loop_ear(loop));
+    house->last_number = first_number | atomic_fetch_add(&houses, 1) * stride;
     id_map_init(&house->live);
     id_map_init(&house->calls);
     slab_init(&house->call_slab, sizeof(struct call));
@@ -402,7 +470,7 @@ static const luaL_Reg functions[] = {
     {"new", actor_new}, {"started", actor_started}, {"become", actor_become}, {"finish", actor_finish},
     {"alive", actor_alive}, {"reason", actor_reason}, {"address", actor_address}, {"find", actor_find}, {"is", actor_is},
     {"all", actor_all}, {"current", actor_self}, {"look_into", actor_look_into}, {"set_deadline", set_deadline}, {"set_up", set_up},
-    {"equal", equal}, {"note", actor_note}, {"starting", actor_starting}, {NULL, NULL}};
+    {"equal", equal}, {"starting", actor_starting}, {NULL, NULL}};
 
 int lua_actor_open(lua_State *L)
 {
@@ -418,7 +486,8 @@ int lua_actor_open(lua_State *L)
     lua_pushvalue(L, -2);
     lua_pushlightuserdata(L, house);
     luaL_setfuncs(L, functions, 2);
-    void (*const parts[])(lua_State *) = {actor_open_send, actor_open_run, actor_open_call};
+    void (*const parts[])(lua_State *) = {actor_open_send, actor_open_run, actor_open_call, actor_open_remote, actor_open_post,
+                                          actor_open_letter};
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
         lua_pushvalue(L, -2);
         lua_pushlightuserdata(L, house);

@@ -1,8 +1,11 @@
 /* lua_actor.h - what the parts of the actors' window share: lua_actor.c the life of actors, lua_actor_send.c their mail,
- * lua_actor_run.c the running of handlers, lua_actor_call.c calls and answers. For the vm's own thread.
+ * lua_actor_run.c the running of handlers, lua_actor_call.c calls and answers; lua_actor_remote.c actors of other vms,
+ * lua_actor_post.c letters to them, lua_actor_letter.c letters from them, lua_actor_credit.c how many of these may wait.
+ * For the vm's own thread.
  *
  * A reference is a full userdata, struct actor, whether the actor lives, is dead, or never was. While it lives the vm's table
- * of anchors keeps it, under `slot`. Its values:
+ * of anchors keeps it, under `slot`. One of another vm is kept while calls to it are pending, and found again as long as
+ * anybody has it. Its values:
  *   ACTOR_QUEUE     its messages, a table; see lua_actor_send.c. nil before the first
  *   ACTOR_SELF      the table its handlers get
  *   ACTOR_HANDLERS  name -> handler, for lua/troupe/actor.lua's drain
@@ -11,6 +14,7 @@
  *     idle --put--> ready --actor_next--> busy --actor_release--> idle, ready
  *     busy --receive, nothing there--> waiting --put, its time--> busy
  *     any but dead --actor_end--> dead
+ *     remote --actor_remote_end: an obituary, or its vm is gone--> dead
  */
 #ifndef LUA_ACTOR_H
 #define LUA_ACTOR_H
@@ -21,10 +25,11 @@
 #include <lua.h>
 
 #include "id_map.h"
+#include "message.h"
 #include "slab.h"
 #include "vm_task.h"
 
-enum actor_state { ACTOR_IDLE, ACTOR_READY, ACTOR_BUSY, ACTOR_WAITING, ACTOR_DEAD };
+enum actor_state { ACTOR_IDLE, ACTOR_READY, ACTOR_BUSY, ACTOR_WAITING, ACTOR_DEAD, ACTOR_REMOTE };
 enum actor_value { ACTOR_QUEUE = 1, ACTOR_SELF, ACTOR_HANDLERS, ACTOR_REASON, ACTOR_VALUES = ACTOR_REASON };
 
 struct call;
@@ -40,7 +45,8 @@ struct actor {
     int slot;
     int head, tail;       /* its next message and the end of the last, in the queue; nothing there: tail < head */
     int at;               /* the message at hand, while its drainer is disturbed; 0: not known */
-    int length, limit;    /* messages waiting, counted only under a limit; 0: none */
+    int length, limit;    /* messages waiting, counted only under a limit; 0: none. Remote: sent from here and not taken yet */
+    struct peer *peers;   /* vms that await credit for messages they counted; see lua_actor_credit.c */
     unsigned char state;
     bool queued;          /* in the ready list */
     bool stopping;        /* it ends when next taken from the ready list */
@@ -50,6 +56,7 @@ struct actor {
     bool brutal;          /* killed: its behaviour has no say */
     bool concurrent;
     bool noted;           /* hook `ended` is to be told of its end */
+    bool remote;          /* of another vm: of the above, only what says so is used */
 };
 
 /* A task that handles messages, of whichever actors are ready. */
@@ -64,12 +71,14 @@ struct drainer {
     struct drainer *prev, *next;
 };
 
-/* A question to an actor of this vm. */
+/* A question to an actor, from this vm or of this vm, or both. */
 struct call {
     uint64_t id; /* first: id_map */
-    struct actor *callee;
-    struct call *prev, *next; /* of the callee */
-    uint64_t task; /* who waits; 0: a future */
+    struct actor *callee; /* NULL: it is answered by the vm itself */
+    struct call *prev, *next; /* of the callee, or of the house's own */
+    uint64_t task;  /* who waits; 0: a future */
+    uint64_t asker; /* the address of the vm that asked, where it is `number`; 0: this one */
+    uint64_t number;
     bool deferred;
 };
 
@@ -83,6 +92,8 @@ struct actors {
     struct id_map live, calls;
     uint64_t last_call;
     struct slab call_slab;
+    struct call *own_calls; /* without a callee */
+    bool closed;            /* the vm ends: its actors are dead, and there will be no more */
     struct actor *ready, *last_ready;
     struct drainer *drainers;
     struct drainer *starting; /* just started, and not ended yet */
@@ -126,8 +137,14 @@ void actor_kill_handlers(struct actors *house, const struct actor *a);
 
 /* lua_actor_send.c */
 
-/* Adds a message: name at 2, arguments from `first` to the top, which are its own. `call` 0: nobody waits. */
-void actor_put(lua_State *L, struct actors *house, struct actor *a, int first, uint64_t call);
+/* Adds a message: name at 2, arguments from `first` to the top, which are its own. Its sender is the value at the index
+ * `sender`, 0: whose handler runs. `call` 0: nobody waits. */
+void actor_put(lua_State *L, struct actors *house, struct actor *a, int first, int sender, uint64_t call);
+/* Counts a message that is lost, as hook `undelivered`: reference, name, arguments from 1 to the top, which it pops. */
+int actor_refuse_dead(lua_State *L);
+bool actor_is_full(const struct actor *a);
+/* A message of an actor with a limit has left the queue. */
+void actor_took(lua_State *L, struct actor *a);
 /* Values from `first` to the top become copies, as if they had come from another vm. */
 void actor_copy(lua_State *L, int first);
 /* The drainer of a busy actor is told to look again: the position moves from the queue to actor->head. */
@@ -147,6 +164,69 @@ void actor_open_run(lua_State *L);
 /* Fails all calls of the actor with the error on top of L, which stays. */
 void actor_fail_calls(lua_State *L, struct actors *house, struct actor *a);
 void actor_open_call(lua_State *L);
+/* A question of this vm's, or one that another vm asks. The callee's reference is at 1; none: the vm itself is asked, or its
+ * answer comes from elsewhere. Raises memory errors. */
+struct call *actor_call_new(lua_State *L, struct actors *house, struct actor *callee, uint64_t task);
+/* It was never asked. */
+void actor_call_drop(lua_State *L, struct actors *house, struct call *c);
+/* On top of L: true and the results, or false and the error, `count` values in all. Pops them. */
+void actor_answer(lua_State *L, struct actors *house, struct call *c, int count);
+
+/* lua_actor_remote.c */
+
+/* The state's actors; NULL: it has none. */
+struct actors *actor_house(lua_State *L);
+bool actor_is_at_home(const struct actors *house, uint64_t address);
+/* Pushes the reference of an actor of another vm. Raises memory errors, and when the node cannot be started. */
+struct actor *actor_push_remote(lua_State *L, uint64_t address);
+/* The one that there is; NULL: there is none, and nil is pushed. */
+struct actor *actor_push_known(lua_State *L, uint64_t address);
+/* It is known to be dead; on top of L: why. Pops that. The reference is at `ref`. */
+void actor_remote_end(lua_State *L, struct actors *house, struct actor *a, int ref);
+/* A letter found its vm gone. The reference is at `ref`. */
+void actor_remote_lost(lua_State *L, struct actors *house, struct actor *a, int ref);
+/* Pushes an actor's reference with these fields. */
+struct actor *actor_push_new(lua_State *L, uint64_t id);
+void actor_open_remote(lua_State *L);
+
+/* lua_actor_post.c */
+
+struct letter {
+    enum message_kind kind;
+    uint16_t flags;
+    uint64_t to, from, id;
+    int64_t number;
+};
+/* A letter whose body is the values from `first` to the top, of which so many in front are no arguments. NULL: they cannot
+ * be encoded, then why is pushed; or memory is out. Raises nothing. */
+struct message *actor_write(lua_State *L, const struct letter *what, int first, const char *word, int unnumbered);
+/* Posts it, whatever comes of it; NULL: none for want of memory. 0, or as mailbox_post. */
+int actor_post(lua_State *L, struct message *letter);
+/* The message (reference at 1, name, arguments) goes to an actor of another vm. 0; TROUPE_EREFUSED: it cannot be
+ * encoded, why is pushed; or as mailbox_post. */
+int actor_post_message(lua_State *L, struct actors *house, const struct actor *a, uint64_t call, uint16_t flags);
+/* Sends the answer of a call from another vm: on top true and results, or false and an error, `count` in all, which it
+ * pops. What cannot be encoded becomes the error, or, unless it is `late`, is raised and nothing was sent. True when that
+ * vm lives. */
+bool actor_post_reply(lua_State *L, const struct call *c, int count, bool late);
+void actor_open_post(lua_State *L);
+
+/* lua_actor_letter.c */
+void actor_open_letter(lua_State *L);
+
+/* lua_actor_credit.c */
+
+/* A message of a vm was put into the actor's queue; `counted`: it awaits credit for it. */
+void actor_note_sender(lua_State *L, struct actor *a, uint64_t vm, bool counted);
+/* The actor has room: who awaits credit gets it. */
+void actor_give_credit(lua_State *L, struct actor *a);
+void actor_forget_peers(struct actor *a);
+
+/* A letter that has to do with actors (message.h), for the vm with this state. */
+void lua_actor_letter(struct message **letter, void *L);
+
+/* The vm ends: so do its actors, and whoever waits for them elsewhere is told. Again: nothing. */
+void lua_actor_leave(lua_State *L);
 
 /* Lua: pushes the table of C functions that lua/troupe/actor.lua is built from. */
 int lua_actor_open(lua_State *L);

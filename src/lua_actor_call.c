@@ -1,9 +1,10 @@
-/* lua_actor_call.c - calls and answers, in one vm.
+/* lua_actor_call.c - calls and answers.
  *
  *     asked --answered by the callee's drainer, by a token, by its death--> gone
  *
  * A call is in `calls` and in its callee's list until it is answered, also when whoever waited has given up. The one who waits is a
- * task, parked with the call as its subject, or a future of actor.lua's, which hook `answered` tells.
+ * task, parked with the call as its subject, or a future of actor.lua's, which hook `answered` tells, or another vm, where it is
+ * a call too. Between two vms each has its own number for it: the asker's travels.
  */
 #include "lua_actor.h"
 
@@ -11,42 +12,70 @@
 
 #include "clock.h"
 #include "lua_loop.h"
+#include "troupe.h"
 
 static const double default_seconds = 5;
 
-static struct call *new_call(lua_State *L, struct actors *house, struct actor *a, uint64_t task)
+/* The reference of the callee, which is at 1, is kept while it owes answers. */
+static void anchor(lua_State *L, struct actor *callee)
 {
-    struct call *c = slab_get(&house->call_slab);
-    if (!c)
-        luaL_error(L, "not enough memory");
-    *c = (struct call){.id = ++house->last_call, .callee = a, .task = task, .next = a->calls};
-    if (id_map_insert(&house->calls, c)) {
-        slab_put(&house->call_slab, c);
-        luaL_error(L, "not enough memory");
-    }
-    if (c->next)
-        c->next->prev = c;
-    a->calls = c;
-    return c;
+    if (!callee || !callee->remote || callee->calls)
+        return;
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &actor_anchors_key);
+    lua_pushvalue(L, 1);
+    callee->slot = luaL_ref(L, -2);
+    lua_pop(L, 1);
 }
 
-static void unlink_call(struct actors *house, struct call *c)
+static void let_go(lua_State *L, struct actor *callee)
 {
+    if (!callee || !callee->remote || callee->calls)
+        return;
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &actor_anchors_key);
+    luaL_unref(L, -1, callee->slot);
+    lua_pop(L, 1);
+}
+
+struct call *actor_call_new(lua_State *L, struct actors *house, struct actor *callee, uint64_t task)
+{
+    anchor(L, callee);
+    struct call **list = callee ? &callee->calls : &house->own_calls;
+    struct call *c = slab_get(&house->call_slab);
+    if (c) {
+        *c = (struct call){.id = ++house->last_call, .callee = callee, .task = task, .next = *list};
+        if (id_map_insert(&house->calls, c) == 0) {
+            if (c->next)
+                c->next->prev = c;
+            *list = c;
+            return c;
+        }
+        slab_put(&house->call_slab, c);
+    }
+    let_go(L, callee);
+    luaL_error(L, "not enough memory");
+    return NULL;
+}
+
+void actor_call_drop(lua_State *L, struct actors *house, struct call *c)
+{
+    struct call **list = c->callee ? &c->callee->calls : &house->own_calls;
     id_map_remove(&house->calls, c->id);
     if (c->prev)
         c->prev->next = c->next;
     else
-        c->callee->calls = c->next;
+        *list = c->next;
     if (c->next)
         c->next->prev = c->prev;
+    let_go(L, c->callee);
+    slab_put(&house->call_slab, c);
 }
 
-/* On top of L: true and the results, or false and the error, `count` values in all. Pops them. */
-static void answer(lua_State *L, struct actors *house, struct call *c, int count)
+void actor_answer(lua_State *L, struct actors *house, struct call *c, int count)
 {
     struct vm_task *task = c->task ? vm_task_find(house->tasks, c->task) : NULL;
-    unlink_call(house, c);
-    if (task && vm_task_waits_for(task, c)) {
+    if (c->asker) {
+        actor_post_reply(L, c, count, true);
+    } else if (task && vm_task_waits_for(task, c)) {
         vm_task_wake(task, L, count);
     } else if (!c->task) {
         lua_pushinteger(L, (lua_Integer)c->id);
@@ -55,16 +84,27 @@ static void answer(lua_State *L, struct actors *house, struct call *c, int count
     } else {
         lua_pop(L, count);
     }
-    slab_put(&house->call_slab, c);
+    actor_call_drop(L, house, c);
+}
+
+/* The same, where it is not too late to raise what cannot be sent. */
+static void answer(lua_State *L, struct actors *house, struct call *c, int count)
+{
+    if (!c->asker) {
+        actor_answer(L, house, c, count);
+        return;
+    }
+    actor_post_reply(L, c, count, false);
+    actor_call_drop(L, house, c);
 }
 
 void actor_fail_calls(lua_State *L, struct actors *house, struct actor *a)
 {
     int error = lua_gettop(L);
-    while (a->calls && lua_checkstack(L, 4)) {
+    while (a->calls && lua_checkstack(L, 6)) {
         lua_pushboolean(L, 0);
         lua_pushvalue(L, error);
-        answer(L, house, a->calls, 2);
+        actor_answer(L, house, a->calls, 2);
     }
 }
 
@@ -75,7 +115,8 @@ static int actor_reply(lua_State *L)
     struct call *c = id_map_find(&house->calls, (uint64_t)lua_tointeger(L, 1));
     if (!c || c->deferred)
         return 0;
-    actor_copy(L, 2);
+    if (!c->asker)
+        actor_copy(L, 2);
     lua_pushboolean(L, 1);
     lua_replace(L, 1);
     answer(L, house, c, lua_gettop(L));
@@ -88,7 +129,8 @@ static int actor_reply_late(lua_State *L)
     struct actors *house = actors_of(L);
     struct call *c = id_map_find(&house->calls, (uint64_t)luaL_checkinteger(L, 1));
     if (c) {
-        actor_copy(L, 3);
+        if (!c->asker)
+            actor_copy(L, 3);
         answer(L, house, c, lua_gettop(L) - 1);
     }
     lua_pushboolean(L, c != NULL);
@@ -140,14 +182,41 @@ static struct actor *check_callee(lua_State *L, struct actors *house)
     return a;
 }
 
+static struct call *ask_remote(lua_State *L, struct actors *house, struct actor *a, uint64_t task)
+{
+    struct call *c = actor_call_new(L, house, a, task);
+    int rc = actor_post_message(L, house, a, c->id, 0);
+    if (rc == 0)
+        return c;
+    actor_call_drop(L, house, c);
+    if (rc == TROUPE_EDEAD) {
+        actor_remote_lost(L, house, a, 1);
+        actor_hook(L, "undelivered", lua_gettop(L));
+        lua_pushliteral(L, "dead");
+    } else if (rc != TROUPE_EREFUSED) {
+        lua_pushfstring(L, "call: %s", troupe_strerror(rc));
+    }
+    lua_error(L);
+    return NULL;
+}
+
+/* The reference, the name and the arguments are at 1, 2 and 3: the call, which is asked. */
+static struct call *ask(lua_State *L, struct actors *house, uint64_t task)
+{
+    struct actor *a = check_callee(L, house);
+    if (a->remote)
+        return ask_remote(L, house, a, task);
+    actor_copy(L, 3);
+    struct call *c = actor_call_new(L, house, a, task);
+    actor_put(L, house, a, 3, 0, c->id);
+    return c;
+}
+
 /* The reference, the name and the arguments are at 1, 2 and 3. Where a task can park. */
 static int call_until(lua_State *L, double until)
 {
     struct actors *house = actors_of(L);
-    struct actor *a = check_callee(L, house);
-    actor_copy(L, 3);
-    struct call *c = new_call(L, house, a, vm_task_id(vm_task_running(house->tasks)));
-    actor_put(L, house, a, 3, c->id);
+    struct call *c = ask(L, house, vm_task_id(vm_task_running(house->tasks)));
     lua_settop(L, 0);
     return vm_task_park(house->tasks, L, c, 0, until, 0, answered);
 }
@@ -179,11 +248,8 @@ static int actor_call_for(lua_State *L)
 static int actor_ask(lua_State *L)
 {
     struct actors *house = actors_of(L);
-    struct actor *a = check_callee(L, house);
-    actor_copy(L, 3);
-    struct call *c = new_call(L, house, a, 0);
+    struct call *c = ask(L, house, 0);
     lua_Integer id = (lua_Integer)c->id;
-    actor_put(L, house, a, 3, c->id);
     if (!vm_task_running(house->tasks))
         loop_rearm(lua_loop(L));
     lua_pushinteger(L, id);

@@ -102,10 +102,8 @@ static int hand_out(lua_State *L, struct actors *house, struct actor *a)
     }
     lua_getiuservalue(L, 1, ACTOR_SELF);
     lua_getiuservalue(L, 1, ACTOR_HANDLERS);
-    if (a->limit > 0 && !a->stopping) {
-        a->length--;
-        lua_loop_wake(L, a);
-    }
+    if (a->limit > 0 && !a->stopping)
+        actor_took(L, a);
     return 5;
 }
 

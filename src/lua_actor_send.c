@@ -18,6 +18,7 @@
 #include <lauxlib.h>
 
 #include "lua_loop.h"
+#include "troupe.h"
 #include "value.h"
 
 /* From so many handled places on they are cleared away. */
@@ -167,7 +168,7 @@ static void announce(lua_State *L, struct actors *house, struct actor *a)
     a->length += a->limit > 0;
 }
 
-void actor_put(lua_State *L, struct actors *house, struct actor *a, int first, uint64_t call)
+void actor_put(lua_State *L, struct actors *house, struct actor *a, int first, int sender, uint64_t call)
 {
     int last = lua_gettop(L), count = last - first + 1;
     if (count > ROOMY)
@@ -179,9 +180,11 @@ void actor_put(lua_State *L, struct actors *house, struct actor *a, int first, u
     }
     lua_pushvalue(L, 2);
     lua_rawseti(L, queue, ++at);
-    const struct drainer *d = actor_current(house);
+    const struct drainer *d = sender ? NULL : actor_current(house);
     if (d)
         actor_push(L, d->actor, lua_upvalueindex(ACTOR_ANCHORS));
+    else if (sender)
+        lua_pushvalue(L, sender);
     else
         lua_pushboolean(L, 0);
     lua_rawseti(L, queue, ++at);
@@ -209,8 +212,7 @@ static void check_name(lua_State *L)
         luaL_typeerror(L, 2, "name of a message");
 }
 
-/* nil, "dead": and the message is counted */
-static int refuse_dead(lua_State *L)
+int actor_refuse_dead(lua_State *L)
 {
     actor_hook(L, "undelivered", lua_gettop(L));
     lua_pushnil(L);
@@ -218,23 +220,53 @@ static int refuse_dead(lua_State *L)
     return 2;
 }
 
-static bool is_full(const struct actor *a)
+bool actor_is_full(const struct actor *a)
 {
     return a->limit > 0 && a->length >= a->limit && a->state != ACTOR_DEAD && !a->stopping;
 }
 
+void actor_took(lua_State *L, struct actor *a)
+{
+    a->length--;
+    lua_loop_wake(L, a);
+    if (a->peers)
+        actor_give_credit(L, a);
+}
+
 static bool has_room(const void *context)
 {
-    return !is_full(context);
+    return !actor_is_full(context);
+}
+
+/* To an actor of another vm. */
+static int deliver_remote(lua_State *L, struct actors *house, struct actor *a)
+{
+    int rc = actor_post_message(L, house, a, 0, a->limit > 0 ? FLAG_COUNTED : 0);
+    if (rc == TROUPE_EREFUSED)
+        return lua_error(L);
+    if (rc == TROUPE_EDEAD) {
+        actor_remote_lost(L, house, a, 1);
+        return actor_refuse_dead(L);
+    }
+    if (rc) {
+        lua_pushnil(L);
+        lua_pushstring(L, troupe_strerror(rc));
+        return 2;
+    }
+    a->length += a->limit > 0;
+    lua_pushboolean(L, 1);
+    return 1;
 }
 
 static int deliver(lua_State *L, struct actor *a)
 {
     struct actors *house = actors_of(L);
     if (a->state == ACTOR_DEAD || a->stopping)
-        return refuse_dead(L);
+        return actor_refuse_dead(L);
+    if (a->remote)
+        return deliver_remote(L, house, a);
     actor_copy(L, 3);
-    actor_put(L, house, a, 3, 0);
+    actor_put(L, house, a, 3, 0, 0);
     rearm(L, house);
     lua_pushboolean(L, 1);
     return 1;
@@ -245,7 +277,7 @@ static int send_again(lua_State *L, int status, lua_KContext context)
     struct actor *a = lua_touserdata(L, 1);
     (void)status;
     (void)context;
-    while (is_full(a))
+    while (actor_is_full(a))
         lua_loop_wait(L, has_room, a, -1, 0, send_again);
     return deliver(L, a);
 }
@@ -262,7 +294,7 @@ static int actor_send(lua_State *L)
 {
     struct actor *a = actor_check(L, 1);
     check_name(L);
-    if (is_full(a) && !is_own(actors_of(L), a))
+    if (actor_is_full(a) && !is_own(actors_of(L), a))
         return send_again(L, LUA_OK, 0);
     return deliver(L, a);
 }
@@ -272,7 +304,7 @@ static int actor_try_send(lua_State *L)
 {
     struct actor *a = actor_check(L, 1);
     check_name(L);
-    if (is_full(a)) {
+    if (actor_is_full(a)) {
         lua_pushnil(L);
         lua_pushliteral(L, "full");
         return 2;
@@ -281,12 +313,14 @@ static int actor_try_send(lua_State *L)
 }
 
 /* (reference, name, ...) a message that no limit holds back, its values as they are -> true when the actor lives */
-static int actor_post(lua_State *L)
+static int post(lua_State *L)
 {
     struct actor *a = actor_check(L, 1);
     bool lives = a->state != ACTOR_DEAD && !a->stopping;
+    if (a->remote)
+        return deliver(L, a);
     if (lives) {
-        actor_put(L, actors_of(L), a, 3, 0);
+        actor_put(L, actors_of(L), a, 3, 0, 0);
         rearm(L, actors_of(L));
     }
     lua_pushboolean(L, lives);
@@ -341,10 +375,8 @@ static int actor_take(lua_State *L)
     struct actor *a = own_actor(L);
     a->head = (int)luaL_checkinteger(L, 2);
     a->tail = (int)luaL_checkinteger(L, 3);
-    if (a->limit > 0) {
-        a->length--;
-        lua_loop_wake(L, a);
-    }
+    if (a->limit > 0)
+        actor_took(L, a);
     return 0;
 }
 
@@ -403,7 +435,7 @@ static int actor_shrink(lua_State *L)
 void actor_open_send(lua_State *L)
 {
     static const luaL_Reg functions[] = {
-        {"send", actor_send}, {"try_send", actor_try_send}, {"post", actor_post}, {"order", actor_order},
+        {"send", actor_send}, {"try_send", actor_try_send}, {"post", post}, {"order", actor_order},
         {"mail", actor_mail}, {"received", actor_received}, {"take", actor_take}, {"wait_mail", actor_wait_mail}, {"shrink", actor_shrink},
         {"copy", copies},
         {NULL, NULL}};

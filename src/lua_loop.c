@@ -10,6 +10,7 @@
 #include <lauxlib.h>
 
 #include "clock.h"
+#include "lua_actor.h"
 #include "lua_notify.h"
 #include "lua_open.h"
 #include "lua_output.h"
@@ -29,19 +30,24 @@ struct client {
 /* Registry: the loop's seat, its owner, and who waits for what: context -> a task's id, or a list of them. */
 static const char seat_key, client_key, waiters_key;
 
-/* Letters that answer nothing: events for the vm's tasks, questions about its jobs, lines of their processes. */
+/* Letters that answer nothing: events for the vm's tasks, questions about its jobs, lines of their processes, all about
+ * actors. */
 static void other_letter(struct message **letter, void *L)
 {
-    if (message_header(*letter)->kind == MAIL_ASK)
+    uint8_t kind = message_header(*letter)->kind;
+    if (kind == MAIL_ASK)
         lua_question_letter(letter, L);
-    else if (message_header(*letter)->kind == MAIL_OUTPUT)
+    else if (kind == MAIL_OUTPUT)
         lua_output_letter(letter, L);
+    else if (kind >= MAIL_TELL)
+        lua_actor_letter(letter, L);
     else
         lua_notify_letter(letter, L);
 }
 
 const struct worker_hooks lua_loop_hooks = {
-    .open = lua_open_preload, .attach = lua_loop_attach, .detach = lua_loop_detach, .other = other_letter};
+    .open = lua_open_preload, .attach = lua_loop_attach, .leave = lua_actor_leave, .detach = lua_loop_detach,
+    .other = other_letter};
 
 struct lua_loop_seat *lua_loop_seat(lua_State *L)
 {
@@ -73,6 +79,7 @@ void lua_loop_detach(lua_State *L)
 static int leave(lua_State *L)
 {
     struct client *self = lua_touserdata(L, 1);
+    lua_actor_leave(L);
     if (self->loop)
         vm_tasks_kill_all(loop_tasks(self->loop)); /* what they close may still use the loop */
     lua_loop_detach(L);

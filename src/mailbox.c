@@ -77,6 +77,7 @@ struct mailbox {
 int mailbox_open(struct mailbox **out, int box)
 {
     uint32_t generation;
+    struct message *unread;
     if (!mailbox_context_enter())
         return mailbox_is_forked() ? TROUPE_EINVAL : TROUPE_ELIMIT;
     struct mailbox *self = calloc(1, sizeof *self);
@@ -94,7 +95,8 @@ int mailbox_open(struct mailbox **out, int box)
     *out = self;
     return 0;
 fail_box:
-    box_release(self->box);
+    unread = box_release(self->box);
+    message_destroy_list(&unread);
 fail:
     free(self);
     mailbox_context_leave();
@@ -112,15 +114,29 @@ static void post_close(struct mailbox *self, struct post *p)
     self->posts--;
 }
 
+/* Nobody will read these: letters to actors go back to their senders, who must know of each what became of it. */
+static void turn_back(struct mailbox *self, struct message **list)
+{
+    while (*list) {
+        struct message *m = *list;
+        *list = m->next;
+        if (message_turn_back(m) && mailbox_route(message_header(m)->to) != self->box)
+            mailbox_post(self, &m);
+        message_destroy(&m);
+    }
+}
+
 void mailbox_close(struct mailbox **mailbox)
 {
     struct mailbox *self = *mailbox;
     *mailbox = NULL;
     if (!self || mailbox_is_forked())
         return;
-    box_release(self->box);
+    struct message *unread = box_release(self->box);
     while (self->reserved > 0)
         close(self->reserve[--self->reserved]);
+    turn_back(self, &self->letters);
+    turn_back(self, &unread);
     for (int page = 0; page < PAGES; page++) {
         for (int i = 0; self->pages[page] && i < POSTS_A_PAGE; i++)
             post_close(self, &self->pages[page][i]);

@@ -164,6 +164,19 @@ void message_destroy_list(struct message **list)
     }
 }
 
+bool message_turn_back(struct message *self)
+{
+    struct header *h = message_header(self);
+    if (h->kind != MAIL_TELL && h->kind != MAIL_CONTROL)
+        return false;
+    uint64_t to = h->to;
+    h->flags = h->kind == MAIL_CONTROL ? FLAG_DISCARD : 0;
+    h->kind = MAIL_BOUNCE;
+    h->to = h->from;
+    h->from = to;
+    return true;
+}
+
 bool message_is_run(const struct message *self, void *context)
 {
     (void)context;

@@ -54,7 +54,13 @@ enum message_kind {
     MAIL_RETURN, /* worker process -> node: a RUN given back unbegun, as it was recalled */
     MAIL_KEPT,   /* worker process -> node: job `id`, which was recalled alone, has begun */
     MAIL_CLAIM,  /* worker process -> bridge: job `id` is cleaned up there, after run `number` */
-    MAIL_OUTPUT  /* bridge -> client: a line of a worker process's standard output (`number` 1) or error (2) */
+    MAIL_OUTPUT, /* bridge -> client: a line of a worker process's standard output (`number` 1) or error (2) */
+    MAIL_TELL,   /* vm -> vm: a message from actor or vm `from` for actor `to`; `id`: the number of a call, 0: none */
+    MAIL_REPLY,  /* vm -> vm: the answer to call `id`; FLAG_ERROR: body is the error */
+    MAIL_CONTROL, /* vm -> vm: what shall be done with actor `to`; `id` as above */
+    MAIL_OBITUARY, /* vm -> vm: actor `from` is dead; body: why */
+    MAIL_BOUNCE, /* whoever could not deliver it -> vm: a TELL or CONTROL from there, which never reached `from` */
+    MAIL_CREDIT  /* vm -> vm: actor `from`, which holds `id` messages at most, has taken `number` that were counted */
 };
 
 enum message_flag {
@@ -66,6 +72,7 @@ enum message_flag {
     FLAG_DISCARD = 16, /* nobody will ask for the outcome */
     FLAG_SOON = 32,    /* MAIL_CLOSE: cancel what is pending */
     FLAG_SYNC = 32,    /* MAIL_EMIT: the job waits until it is resumed */
+    FLAG_COUNTED = 32, /* MAIL_TELL: its sender awaits CREDIT for it */
     FLAG_PROGRESS = 64, /* MAIL_EMIT: how far the job is; out of the count */
     FLAG_STRICT = 32,  /* a batch: the first call that raises fails the whole, so that it can be tried again */
     FLAG_CANCELLED = 64, /* the outcome: it never ran */
@@ -136,6 +143,9 @@ static inline void message_clear_body(struct message *self)
 {
     self->bytes.size = sizeof(struct header);
 }
+
+/* A letter to actors that could not be delivered becomes the BOUNCE to its sender. False: it is no such letter. */
+bool message_turn_back(struct message *self);
 
 /* For mailbox_recall: any RUN, or that of the job whose id `context` points to. */
 bool message_is_run(const struct message *self, void *context);

@@ -103,8 +103,9 @@ static void tray_free(struct tray *self)
     free(self);
 }
 
-void box_release(uint16_t box)
+struct message *box_release(uint16_t box)
 {
+    struct message *unread = NULL, **end = &unread;
     pthread_mutex_lock(&table.lock);
     table.box[box].open = false;
     struct tray *list = table.box[box].trays;
@@ -114,15 +115,17 @@ void box_release(uint16_t box)
         list = t->next;
         pthread_mutex_lock(&t->lock);
         t->closed = true;
-        struct message *letters = t->head;
+        *end = t->head;
+        if (t->tail)
+            end = &t->tail->next;
         t->head = t->tail = NULL;
         bool last = t->left;
         pthread_mutex_unlock(&t->lock);
-        message_destroy_list(&letters);
         if (last)
             tray_free(t);
     }
     pthread_mutex_unlock(&table.lock);
+    return unread;
 }
 
 int tray_connect(struct tray **out, uint16_t box, uint32_t *generation)

@@ -19,8 +19,8 @@ enum { BOX_COUNT = 65536 };
  * *generation tells this opening from earlier ones of the same number. */
 int box_claim(int wanted, uint32_t *generation);
 
-/* The box is gone: its trays are closed, what is in them is freed. */
-void box_release(uint16_t box);
+/* The box is gone: its trays are closed, what is in them is the caller's, in no particular order of trays. */
+struct message *box_release(uint16_t box);
 
 /* From now on tray_ring also makes this eventfd readable; -1: no more. */
 void box_set_eventfd(uint16_t box, int eventfd);

@@ -305,6 +305,8 @@ static void worker_main(void *arg)
         serve(self);
     }
     publish_vm(self, NULL);
+    if (self->loop)
+        self->options.hooks->leave(vm_state(vm));
     loop_destroy(&self->loop);
     if (vm)
         self->options.hooks->detach(vm_state(vm));

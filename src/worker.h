@@ -21,6 +21,7 @@ struct worker;
 struct worker_hooks {
     int (*open)(lua_State *L);                            /* vm_options.open */
     void (*attach)(lua_State *L, struct loop *loop);      /* tells the vm of its loop; run under a pcall */
+    void (*leave)(lua_State *L);                          /* the vm ends; letters can still be posted */
     void (*detach)(lua_State *L);                         /* the loop is gone; finalisers may still ask for it */
     void (*other)(struct message **letter, void *L);      /* letters that are no worker's matter */
 };

@@ -210,7 +210,7 @@ static void other_nothing(struct message **letter, void *L)
     (void)L;
 }
 
-static const struct worker_hooks hooks = {.open = open_nothing, .attach = attach_nothing, .detach = detach_nothing,
+static const struct worker_hooks hooks = {.open = open_nothing, .attach = attach_nothing, .leave = detach_nothing, .detach = detach_nothing,
                                           .other = other_nothing};
 
 struct scene {

@@ -97,6 +97,36 @@ START_TEST(a_letter_to_its_own_box_arrives)
 }
 END_TEST
 
+START_TEST(letters_to_actors_that_a_closing_box_has_not_read_come_back)
+{
+    struct mailbox *a = opened(), *b = opened();
+    for (uint64_t id = 1; id <= 5; id++) {
+        struct message *m = letter_to(mailbox_box(b), id);
+        if (id != 4) { /* a RUN: nobody wants it back */
+            message_header(m)->kind = id == 5 ? MAIL_CONTROL : MAIL_TELL;
+            message_header(m)->from = mailbox_address(a) | 77;
+        }
+        ck_assert_int_eq(mailbox_post(a, &m), 0);
+    }
+    uint64_t to = mailbox_address(b);
+    ck_assert_uint_eq(next_id(b), 1);
+    mailbox_close(&b);
+    for (uint64_t id = 2; id <= 5; id += id == 3 ? 2 : 1) {
+        struct message *m = mailbox_take(a);
+        ck_assert_ptr_nonnull(m);
+        const struct header *h = message_header(m);
+        ck_assert_int_eq(h->kind, MAIL_BOUNCE);
+        ck_assert_int_eq(h->flags, id == 5 ? FLAG_DISCARD : 0);
+        ck_assert_uint_eq(h->id, id);
+        ck_assert_uint_eq(h->from, to);
+        ck_assert_uint_eq(h->to, mailbox_address(a) | 77);
+        message_destroy(&m);
+    }
+    ck_assert_ptr_null(mailbox_take(a));
+    mailbox_close(&a);
+}
+END_TEST
+
 START_TEST(waiting_at_an_empty_box_times_out_and_not_early)
 {
     struct mailbox *a = opened();
@@ -551,6 +581,7 @@ int main(void)
     TCase *c = suite_case(s, "mailbox");
     tcase_add_test(c, a_letter_to_another_box_arrives_with_its_body);
     tcase_add_test(c, a_letter_to_its_own_box_arrives);
+    tcase_add_test(c, letters_to_actors_that_a_closing_box_has_not_read_come_back);
     tcase_add_test(c, waiting_at_an_empty_box_times_out_and_not_early);
     tcase_add_test(c, a_box_that_was_closed_is_dead_to_old_and_new_senders);
     tcase_add_test(c, a_number_used_again_reaches_the_new_box_only);

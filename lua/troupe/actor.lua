@@ -6,6 +6,7 @@ local core = require "troupe.actor.core"
 local task_core = require "troupe.task.core"
 local behaviours = require "troupe.actor_behaviour"
 local bonds = require "troupe.actor_bonds"
+local control = require "troupe.actor_control"
 local future = require "troupe.actor_future"
 local timer = require "troupe.actor_timer"
 local options = require "troupe.options"
@@ -25,9 +26,16 @@ Ref.__index = Ref
 Ref.__name = "troupe.actor"
 Ref.__eq = core.equal
 
---- What a reference crosses as.
-function Ref.__troupe_pack(ref) return core.address(ref), "troupe.actor:from_address" end
-M.from_address = core.find
+--- What a reference crosses as: the address, with its mailbox_limit if it has one.
+function Ref.__troupe_pack(ref)
+  local address, limit = core.address(ref)
+  return limit and { address, limit } or address, "troupe.actor:from_address"
+end
+
+function M.from_address(packed)
+  if type(packed) == "table" then return core.find(packed[1], packed[2]) end
+  return core.find(packed)
+end
 
 function Ref:__tostring()
   local name = bonds.name(self)
@@ -66,9 +74,11 @@ function Ref:call_with(opts, name, ...)
 end
 
 -- An order: met by receive, it ends the handler that waits there.
-local function stop_in_turn(_, reason, _, ref, receiving)
+local function stop_now(_, reason, _, ref, receiving)
   if receiving then core.exit(ref, reason, false) else core.stop(ref, reason) end
 end
+
+function control.stop_in_turn(ref, reason) core.order(ref, stop_now, core.copy(reason), nil) end
 
 --- Ends the actor after the messages it has, by way of its terminate(reason).
 -- @param reason any value that crosses, default "normal"
@@ -80,7 +90,12 @@ function Ref:stop(reason, seconds)
     core.stop(self, reason)
     return true
   end
-  core.order(self, stop_in_turn, core.copy(reason), nil)
+  if core.is_remote(self) then
+    core.note(self)
+    core.control(self, "stop", reason)
+  else
+    control.stop_in_turn(self, reason)
+  end
   return bonds.await_end(self, seconds or 5)
 end
 
@@ -88,14 +103,15 @@ end
 -- @return true when it lived
 function Ref:kill()
   local alive = core.alive(self)
-  core.exit(self, "killed", true)
+  if core.is_remote(self) then core.control(self, "kill") else core.exit(self, "killed", true) end
   return alive
 end
 
 --- What is known of the actor.
 -- @return table: name, behaviour, isolation, state, mailbox (messages waiting), handler, since (seconds the handler has
---   run), uptime, links, monitors; for a dead one state and reason
+--   run), uptime, links, monitors; for a dead one state and reason. nil, "timeout" when its vm does not answer
 function Ref:info()
+  if core.is_remote(self) then return control.info(self) end
   local own, handlers, state, uptime, since, queue, head, tail, at = core.look_into(self)
   if not own then return { state = "dead", reason = core.reason(self) } end
   local linked, monitors = bonds.counts(self)
@@ -118,6 +134,7 @@ end
 -- code_change(self) is called if there is one.
 -- @return true; nil, error when the script does not load: then nothing changes
 function Ref:reload()
+  if core.is_remote(self) then return control.reload(self) end
   local own, handlers = core.look_into(self)
   if not own then return nil, "dead" end
   local path = handlers[true].path
@@ -159,12 +176,24 @@ local Token = {}
 Token.__index = Token
 Token.__name = "troupe.actor.token"
 
+--- What a token crosses as: the call's number, and the vm of the actor that was called.
+function Token.__troupe_pack(token) return { token.id, token.vm or core.own_address() }, "troupe.actor:token" end
+
+function M.token(packed)
+  return setmetatable({ id = packed[1], vm = packed[2] ~= core.own_address() and packed[2] or nil }, Token)
+end
+
+local function answer(token, ...)
+  if token.vm then return core.send_reply(token.id, token.vm, ...) end
+  return core.reply_late(token.id, ...)
+end
+
 --- token:reply(...): the results of the call. The first reply counts.
--- @return true when it was the first, and the actor lives
-function Token:reply(...) return core.reply_late(self.id, true, ...) end
+-- @return true when it was the first, and the actor lives; in another vm than the actor's: when that vm lives
+function Token:reply(...) return answer(self, true, ...) end
 
 --- token:fail(error): the call fails.
-function Token:fail(err) return core.reply_late(self.id, false, err) end
+function Token:fail(err) return answer(self, false, err) end
 
 --- self:defer(): the call being handled is answered later, by the token; the handler's results are ignored.
 -- @return token with reply(...) and fail(error); nil when the message is no call
@@ -317,7 +346,7 @@ end
 
 core.set_up(run.drain, {
   ended = bonds.ended, crashed = crashed, undelivered = bonds.undelivered, tick = timer.tick,
-  answered = future.answered, call_outside = future.call_outside,
+  answered = future.answered, call_outside = future.call_outside, control = control.control, leave = bonds.leave,
 })
 
 --- The actor whose handler runs.

@@ -2,6 +2,8 @@
 --
 -- 1. Every table here has entries for live actors only: hook `ended` takes them out.
 -- 2. A bond is made between two turns of the actor it is about: there is no gap in which an end could pass unseen.
+-- 3. A bond between actors of two vms is in both. The vm of the one that ends tells the other (`interested`), and each
+--    tells its own actors. core.note of an actor of another vm makes sure that this one is told.
 
 local core = require "troupe.actor.core"
 local topic = require "troupe.topic"
@@ -16,6 +18,7 @@ local M = {}
 local watchers = {} -- actor -> { watcher -> how many times }
 local links = {}    -- actor -> { other -> true }
 local waiting = {}  -- actor -> place of those who wait for its end
+local interested = {} -- actor -> { address of a vm that is to be told of its end -> true }
 local names, name_of = {}, {}
 
 -- Actors that another one starts again when they end.
@@ -46,6 +49,7 @@ end
 local function reason_of(ref) return core.reason(ref) or "dead" end
 
 function M.watch(watcher, ref)
+  core.note(ref)
   if not core.alive(ref) then
     core.post(watcher, "down", ref, reason_of(ref))
     return
@@ -75,7 +79,7 @@ end
 
 -- An actor's link tells it of an end.
 local function tell_linked(ref, from, reason)
-  if not core.alive(ref) then return end
+  if core.is_remote(ref) or not core.alive(ref) then return end -- the other vm tells its own
   local self = core.look_into(ref)
   if self and self.trap_exit then
     core.post(ref, "exit", from, reason)
@@ -84,13 +88,29 @@ local function tell_linked(ref, from, reason)
   end
 end
 
+-- An actor of another vm is told, and then that vm knows whom to tell in return.
 function M.tie(a, b)
+  core.note(b)
   if not core.alive(b) then
     tell_linked(a, b, reason_of(b))
     return
   end
   entry(links, a)[b], entry(links, b)[a] = true, true
+  if core.is_remote(b) then
+    M.interest(a, core.vm_address(b))
+    core.control(b, "link", a)
+  end
 end
+
+--- An actor of another vm has linked itself with one of this vm; it told us of itself and will tell of its end.
+function M.tied(ref, other)
+  core.expect(other)
+  M.interest(ref, core.vm_address(other))
+  entry(links, ref)[other], entry(links, other)[ref] = true, true
+end
+
+--- A vm is to be told of the end of an actor of this one.
+function M.interest(ref, vm) entry(interested, ref)[vm] = true end
 
 --- Links the running actor with another: when one ends for another reason than "normal", so does the other, for the
 -- same reason; one that has trap_exit gets a message `exit(ref, reason)` instead, for every reason.
@@ -109,11 +129,17 @@ local function untie(a, b)
   if not next(others) then links[a] = nil end
 end
 
+-- Both sides.
+function M.untie(a, b)
+  untie(a, b)
+  untie(b, a)
+end
+
 --- Takes the link back.
 function M.unlink(ref)
   local me = current "unlink"
-  untie(me, check_ref(ref, "unlink"))
-  untie(ref, me)
+  M.untie(me, check_ref(ref, "unlink"))
+  if core.is_remote(ref) then core.control(ref, "unlink", me) end
   return true
 end
 
@@ -221,8 +247,11 @@ function M.ended(ref, reason, queue, head, tail)
   bury(ref, queue, head, tail)
   for name in pairs(name_of[ref] or {}) do names[name] = nil end
   name_of[ref] = nil
-  local place, who, others = waiting[ref], watchers[ref], links[ref]
-  waiting[ref], watchers[ref], links[ref] = nil, nil, nil
+  local place, who, others, vms = waiting[ref], watchers[ref], links[ref], interested[ref]
+  waiting[ref], watchers[ref], links[ref], interested[ref] = nil, nil, nil, nil
+  if vms then
+    for vm in pairs(vms) do core.obituary(vm, ref, reason) end
+  end
   if who then
     for watcher, times in pairs(who) do
       for _ = 1, times do core.post(watcher, "down", ref, reason) end
@@ -233,6 +262,13 @@ function M.ended(ref, reason, queue, head, tail)
     for other in pairs(others) do tell_linked(other, ref, reason) end
   end
   if place then wait.wake(place) end
+end
+
+--- Hook: the vm ends, and its actors with it.
+function M.leave()
+  for ref, vms in pairs(interested) do
+    for vm in pairs(vms) do core.obituary(vm, ref, core.reason(ref) or "lost") end
+  end
 end
 
 --- The place at which whoever waits for an actor's end waits.

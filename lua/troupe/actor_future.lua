@@ -20,9 +20,13 @@ local pending = setmetatable({}, { __mode = "v" })
 -- @param name string: the message
 -- @param ... arguments, which must be able to cross
 -- @return a future, with await, join and status. Raises "dead" when the actor is known to be gone
-function M.ask(ref, name, ...)
+function M.ask(ref, name, ...) return M.of(core.ask(ref, name, ...)) end
+
+--- The answer to a call by its number.
+-- @return a future
+function M.of(id)
   local future = setmetatable({ waiting = {} }, Future)
-  pending[core.ask(ref, name, ...)] = future
+  pending[id] = future
   return future
 end
 

@@ -422,12 +422,6 @@ test("actors live in workers and in threads' children, and end with them in ever
   deep({ child:join() }, { true, 55 })
 end)
 
-test("a reference that comes from another vm is refused", function()
-  local pool <close> = troupe.pool { workers = 1 }
-  local job = pool:submit [[return require "troupe".spawn { {}, isolation = "light" }]]
-  raises("an actor of another vm cannot be reached from here yet", job.await, job)
-end)
-
 test("a call to the dead raises dead", function()
   local gone = light {}
   gone:kill()

@@ -1,0 +1,61 @@
+-- actor_control.lua - what is asked of an actor of another vm beside messages, and what its vm makes of that.
+--
+-- An order that has an answer is a call to the vm: it is answered at once, also while the actor handles something long.
+
+local core = require "troupe.actor.core"
+local bonds = require "troupe.actor_bonds"
+local future = require "troupe.actor_future"
+
+local M = {}
+
+-- Seconds within which a vm that is not stuck has answered.
+local ANSWER = 5
+
+-- operation -> fn(reference, sender or false, address of the sender's vm, ...) -> the answer
+local orders = {}
+
+function orders.watch(ref, _, vm) bonds.interest(ref, vm) end
+
+function orders.link(ref, other) bonds.tied(ref, other) end
+
+function orders.unlink(ref, other) bonds.untie(ref, other) end
+
+function orders.stop(ref, _, _, reason) M.stop_in_turn(ref, reason) end
+
+function orders.kill(ref) core.exit(ref, "killed", true, true) end
+
+function orders.info(ref) return ref:info() end
+
+function orders.reload(ref) return ref:reload() end
+
+--- Hook: another vm asks. `call` 0: it awaits no answer.
+function M.control(call, ref, sender, vm, operation, ...)
+  local order = orders[operation]
+  if call ~= 0 then core.reply_late(call, true, order(ref, sender, vm, ...)) else order(ref, sender, vm, ...) end
+end
+
+local function inquire(ref, operation)
+  local id = core.inquire(ref, operation)
+  if not id then return false end
+  return future.of(id):join(ANSWER)
+end
+
+--- ref:info() of another vm's actor.
+-- @return table; nil, "timeout"
+function M.info(ref)
+  local ok, answer = inquire(ref, "info")
+  if ok == nil then return nil, answer end
+  if not ok then return { state = "dead", reason = core.reason(ref) } end
+  return answer
+end
+
+--- ref:reload() of another vm's actor.
+-- @return true; nil, error or "timeout"
+function M.reload(ref)
+  local ok, answer, why = inquire(ref, "reload")
+  if ok == nil then return nil, answer end
+  if not ok then return nil, "dead" end
+  return answer, why
+end
+
+return M

@@ -1,0 +1,121 @@
+/* lua_actor_remote.c - actors of other vms, as references to them see it.
+ *
+ * What is known of one is its address, and that it was not heard to be dead. There is one reference for it in a vm, as long as
+ * anybody has it. That it is dead is told by its vm (MAIL_OBITUARY), to vms that asked for it (note) or sent it something;
+ * by a letter that comes back (MAIL_BOUNCE); and by a post that finds its vm gone.
+ *
+ * Invariants:
+ *  1. `remotes` has every reference to an actor of another vm that somebody still has, by address;
+ *  2. actor_remote_end happens once; what it tells Lua (hook `ended`) is told when all of it is true.
+ */
+#include "lua_actor.h"
+
+#include <lauxlib.h>
+
+#include "address.h"
+#include "lua_loop.h"
+#include "troupe.h"
+
+/* Registry: address -> reference, weak. */
+static const char remotes_key;
+
+bool actor_is_at_home(const struct actors *house, uint64_t address)
+{
+    return address_make(address_node(address), address_box(address), 0) == house->base;
+}
+
+struct actor *actor_push_known(lua_State *L, uint64_t address)
+{
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &remotes_key);
+    lua_rawgeti(L, -1, (lua_Integer)address);
+    lua_remove(L, -2);
+    return actor_at(L, -1);
+}
+
+struct actor *actor_push_remote(lua_State *L, uint64_t address)
+{
+    struct actor *a = actor_push_known(L, address);
+    if (a)
+        return a;
+    lua_pop(L, 1);
+    lua_loop_with_node(L); /* which knows what becomes of vms */
+    a = actor_push_new(L, address);
+    a->remote = true;
+    a->state = ACTOR_REMOTE;
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &remotes_key);
+    lua_pushvalue(L, -2);
+    lua_rawseti(L, -2, (lua_Integer)address);
+    lua_pop(L, 1);
+    return a;
+}
+
+void actor_remote_end(lua_State *L, struct actors *house, struct actor *a, int ref)
+{
+    int reason = lua_gettop(L);
+    if (a->state == ACTOR_DEAD || !lua_checkstack(L, 10)) {
+        lua_settop(L, reason - 1);
+        return;
+    }
+    ref = lua_absindex(L, ref);
+    a->state = ACTOR_DEAD;
+    lua_pushvalue(L, reason);
+    lua_setiuservalue(L, ref, ACTOR_REASON);
+    actor_fail_calls(L, house, a);
+    if (a->limit > 0)
+        lua_loop_wake(L, a);
+    if (a->noted) {
+        lua_pushvalue(L, ref);
+        lua_pushvalue(L, reason);
+        actor_hook(L, "ended", 2);
+    }
+    lua_settop(L, reason - 1);
+}
+
+void actor_remote_lost(lua_State *L, struct actors *house, struct actor *a, int ref)
+{
+    lua_pushliteral(L, "lost");
+    actor_remote_end(L, house, a, ref);
+}
+
+/* (reference) -> true when it is of another vm */
+static int is_remote(lua_State *L)
+{
+    lua_pushboolean(L, actor_check(L, 1)->remote);
+    return 1;
+}
+
+/* (reference) -> true while it is not known to be dead: hook `ended` is told of its end. One of another vm: that vm is to tell */
+static int note(lua_State *L)
+{
+    struct actor *a = actor_check(L, 1);
+    bool first = !a->noted;
+    a->noted = true;
+    if (a->remote && first && a->state != ACTOR_DEAD) {
+        lua_settop(L, 1);
+        lua_pushliteral(L, "watch");
+        if (actor_post(L, actor_write(L, &(struct letter){.kind = MAIL_CONTROL, .to = a->id, .from = actors_of(L)->base}, 2,
+                                      "argument", 1)) == TROUPE_EDEAD)
+            actor_remote_lost(L, actors_of(L), a, 1);
+    }
+    lua_pushboolean(L, a->state != ACTOR_DEAD);
+    return 1;
+}
+
+/* (reference) the hook `ended` is told of its end, as its vm knows already */
+static int expect(lua_State *L)
+{
+    actor_check(L, 1)->noted = true;
+    return 0;
+}
+
+void actor_open_remote(lua_State *L)
+{
+    static const luaL_Reg functions[] = {{"is_remote", is_remote}, {"note", note}, {"expect", expect}, {NULL, NULL}};
+    luaL_setfuncs(L, functions, 2);
+    lua_newtable(L);
+    lua_createtable(L, 0, 1);
+    lua_pushliteral(L, "v");
+    lua_setfield(L, -2, "__mode");
+    lua_setmetatable(L, -2);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &remotes_key);
+}
