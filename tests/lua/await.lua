@@ -8,7 +8,7 @@ local await = {}
 
 -- Waits until done() is true; what: for the error, a string or a function that returns one.
 function await.until_true(done, what, level)
-  local deadline = troupe.now() + 60 * t.slowdown
+  local deadline = troupe.now() + t.script_deadline
   while not done() do
     if troupe.now() > deadline then
       error((type(what) == "function" and what() or what or "it") .. ": never came", (level or 1) + 1)

@@ -215,14 +215,14 @@ test("what a discarded or detached job emits and syncs is dropped, and it does n
   local running = pool:submit(sync, 1000)
   await.status(running, "syncing")
   running:detach()
-  eq(pool:shutdown{ timeout = 30 * t.slowdown }, true)
+  eq(pool:shutdown{ timeout = t.script_deadline }, true)
 end)
 
 test("jobs that wait for their owner let a pool that is shut down, and joined, go on", function()
   local pool = troupe.pool{ workers = 2 }
   local jobs = {}
   for i = 1, 10 do jobs[i] = pool:submit(count, 1000) end
-  eq(pool:shutdown{ timeout = 30 * t.slowdown }, true)
+  eq(pool:shutdown{ timeout = t.script_deadline }, true)
   for i = 1, 10 do deep(collect(jobs[i]), range(1000)) end
 end)
 

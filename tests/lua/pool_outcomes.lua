@@ -188,7 +188,7 @@ test("an actor as on_done and on_failed gets a message for every outcome", funct
     good:join()
     bad:join()
     local id, bad_id = good:info().id, bad:info().id
-    ok(pool:join(30 * t.slowdown))
+    ok(pool:join(t.script_deadline))
     t.deep({ keeper:call("of", id) }, { { 1, "and more" } })
     t.deep({ keeper:call("of", bad_id) }, { nil, { code = 7 } })
   end

@@ -5,7 +5,7 @@ local troupe = require "troupe"
 
 local test, eq, ok, match, raises, deep = t.test, t.eq, t.ok, t.match, t.raises, t.deep
 
-local patience = 60 * t.slowdown
+local patience = t.script_deadline
 
 local function pool_of(n, options)
   options = options or {}

@@ -6,7 +6,7 @@ local task = require "troupe.task"
 
 local test, eq, ok, match = t.test, t.eq, t.ok, t.match
 
-local patience = 120 * t.slowdown
+local patience = t.script_deadline
 local kills = (tonumber(os.getenv "KILLS") or 40) // t.slowdown -- 1,000 are for the soak
 
 -- A sequence of its own, the same in each run.
