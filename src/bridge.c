@@ -34,6 +34,8 @@
 #include "mailbox_route.h"
 #include "pack.h"
 #include "process.h"
+#include "registry_letter.h"
+#include "registry_program.h"
 #include "thread.h"
 #include "troupe.h"
 
@@ -79,6 +81,10 @@ static void from_process(struct bridge *self, struct message **letter)
         if (self->claims)
             claims_take(self->claims, h->id, (uint32_t)h->u.number);
         message_destroy(letter);
+    } else if (registry_take_letter(letter)) {
+        if (*letter)
+            frames_put(self->frames, letter);
+        self->answered = true;
     } else {
         self->up |= h->kind == MAIL_UP;
         mailbox_deliver(self->mailbox, letter);
@@ -146,7 +152,8 @@ static bool pass_down(struct bridge *self)
 {
     int count = 0;
     struct message *m;
-    bool some = pass_break(self);
+    bool some = pass_break(self) || self->answered;
+    self->answered = false;
     while (!self->full && count < LETTERS_A_TURN && (m = mailbox_take(self->mailbox))) {
         frames_put(self->frames, &m);
         count++;
@@ -207,8 +214,10 @@ static void close_house(struct bridge *self)
     if (self->poll >= 0)
         close(self->poll);
     self->poll = -1;
-    if (self->house)
-        mailbox_release_house(self->house);
+    if (!self->house)
+        return;
+    registry_house_gone(self->house); /* before anybody can find it dead */
+    mailbox_release_house(self->house);
 }
 
 /* True when it shall be tried once more: it died before it was up, and did not say why. */

@@ -39,6 +39,7 @@ struct bridge {
     struct output output[2];
     int poll;
     bool up, full, ended;
+    bool answered; /* what the registry says lies in `frames` */
     uint64_t broken; /* the job last broken into, and how often in a row */
     int breaks;
     struct message *down; /* the process's own last word */

@@ -17,6 +17,7 @@
 #include "address.h"
 #include "mailbox.h"
 #include "mailbox_route.h"
+#include "registry_program.h"
 #include "troupe.h"
 
 enum { BLOCK_BITS = 16, HOUSE_SHIFT = 46 };
@@ -56,6 +57,7 @@ void ear_close(struct ear **ear)
     *ear = NULL;
     if (!self)
         return;
+    registry_closed(ear_address(self)); /* before anybody can find the box dead */
     mailbox_close(&self->mailbox);
     free(self->slots);
     free(self->idle);

@@ -60,7 +60,16 @@ enum message_kind {
     MAIL_CONTROL, /* vm -> vm: what shall be done with actor `to`; `id` as above */
     MAIL_OBITUARY, /* vm -> vm: actor `from` is dead; body: why */
     MAIL_BOUNCE, /* whoever could not deliver it -> vm: a TELL or CONTROL from there, which never reached `from` */
-    MAIL_CREDIT  /* vm -> vm: actor `from`, which holds `id` messages at most, has taken `number` that were counted */
+    MAIL_CREDIT, /* vm -> vm: actor `from`, which holds `id` messages at most, has taken `number` that were counted */
+    MAIL_REGISTER,    /* worker process -> bridge, as all that follow: name actor `id`; ANSWER true, false when it is taken */
+    MAIL_UNREGISTER,  /* free the name; ANSWER true when it was taken */
+    MAIL_WHEREIS,     /* ANSWER the address of the actor of that name, or nil */
+    MAIL_NAMES,       /* ANSWER an array of all names */
+    MAIL_SUBSCRIBE,   /* actor `id` to the topic; ANSWER true */
+    MAIL_UNSUBSCRIBE, /* ANSWER true when it had subscribed */
+    MAIL_SUBSCRIBERS, /* ANSWER an array of the addresses of all whose subscriptions the topic fits */
+    MAIL_UNREAD,      /* `number` more messages reached nobody; ANSWER how many have by now */
+    MAIL_GONE         /* actor `id` is dead, or all of the vm of that address are */
 };
 
 enum message_flag {
