@@ -18,6 +18,7 @@
 #include "loop.h"
 #include "lua_log.h"
 #include "lua_loop.h"
+#include "lua_registry.h"
 #include "record.h"
 
 const char actor_anchors_key, actor_drain_key, actor_hooks_key;
@@ -178,6 +179,7 @@ void actor_end(lua_State *L, struct actors *house, struct actor *a)
     a->state = ACTOR_DEAD;
     actor_forget_peers(a);
     id_map_remove(&house->live, a->id);
+    lua_registry_ended(L, a->id);
     lua_rawgetp(L, LUA_REGISTRYINDEX, &actor_anchors_key);
     actor_push(L, a, -1);
     int ref = lua_gettop(L);
@@ -407,6 +409,7 @@ void lua_actor_leave(lua_State *L)
     if (!house || house->closed || !lua_checkstack(L, 4))
         return;
     house->closed = true;
+    lua_registry_left(L, house->base);
     lua_pushcfunction(L, tell_all);
     if (lua_pcall(L, 0, 0, 0) != LUA_OK)
         lua_pop(L, 1); /* for want of memory: calls to them end by their timeouts */

@@ -338,7 +338,7 @@ static struct question *push_question(lua_State *L)
     return q;
 }
 
-static int post_question(struct ear *ear, struct question *q, const struct header *header)
+static int post_question(struct ear *ear, struct question *q, const struct header *header, const void *body, size_t size)
 {
     int rc = ear_expect(ear, &q->future);
     if (rc)
@@ -352,6 +352,11 @@ static int post_question(struct ear *ear, struct question *q, const struct heade
     h->pool = header->pool;
     h->id = header->id;
     h->u = header->u;
+    rc = buffer_append(&letter->bytes, body, size);
+    if (rc) {
+        message_destroy(&letter);
+        return rc;
+    }
     return ear_post(ear, &q->future, &letter);
 }
 
@@ -371,15 +376,20 @@ static int finish_ask(lua_State *L, int status, lua_KContext slot)
     return 1;
 }
 
-int lua_loop_ask(lua_State *L, const struct header *question, double deadline)
+int lua_loop_ask_with(lua_State *L, const struct header *question, const void *body, size_t size, double deadline)
 {
     struct loop *loop = lua_loop_with_node(L);
     struct question *q = push_question(L);
     int slot = lua_gettop(L);
     lua_toclose(L, slot);
-    int rc = post_question(loop_ear(loop), q, question);
+    int rc = post_question(loop_ear(loop), q, question, body, size);
     if (rc)
         luaL_error(L, "asking the node: %s", troupe_strerror(rc));
     lua_loop_await(L, &q->future, deadline, slot, finish_ask);
     return finish_ask(L, LUA_OK, slot);
+}
+
+int lua_loop_ask(lua_State *L, const struct header *question, double deadline)
+{
+    return lua_loop_ask_with(L, question, NULL, 0, deadline);
 }

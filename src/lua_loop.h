@@ -56,4 +56,7 @@ double lua_loop_deadline(lua_State *L, int index);
  * calls; at the deadline, nil. Use as `return lua_loop_ask(...)`. Raises when the node is out of reach. */
 int lua_loop_ask(lua_State *L, const struct header *question, double deadline);
 
+/* The same with a body, copied. */
+int lua_loop_ask_with(lua_State *L, const struct header *question, const void *body, size_t size, double deadline);
+
 #endif

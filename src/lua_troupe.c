@@ -11,6 +11,7 @@
 #include "lua_log.h"
 #include "lua_open.h"
 #include "lua_pool.h"
+#include "lua_registry.h"
 #include "lua_sink.h"
 #include "lua_stdio.h"
 #include "lua_task.h"
@@ -33,26 +34,26 @@ static const struct {
     {"find_pool", "troupe.pool.stats", "find"},
     {"pool", "troupe.pool", NULL},
     {"progress", "troupe.progress", NULL},
-    {"publish", "troupe.topic", "publish"},
+    {"publish", "troupe.actor", "publish"},
     {"register", "troupe.actor", "register"},
     {"registered", "troupe.actor", "registered"},
     {"router", "troupe.router", NULL},
     {"spawn", "troupe.actor", "spawn"},
-    {"subscribe", "troupe.topic", "subscribe"},
+    {"subscribe", "troupe.actor", "subscribe"},
     {"supervise", "troupe.supervisor", "supervise"},
     {"shutdown", "troupe.pool.stats", "shutdown"},
     {"stats", "troupe.pool.stats", "all"},
     {"task", "troupe.task", NULL},
     {"unlink", "troupe.actor", "unlink"},
     {"unregister", "troupe.actor", "unregister"},
-    {"unsubscribe", "troupe.topic", "unsubscribe"},
+    {"unsubscribe", "troupe.actor", "unsubscribe"},
     {"whereis", "troupe.actor", "whereis"},
     {NULL, NULL, NULL},
 };
 
 static const char core_name[] = "troupe.core", task_core_name[] = "troupe.task.core",
                   log_core_name[] = "troupe.log.core", sink_core_name[] = "troupe.log_sink.core",
-                  actor_core_name[] = "troupe.actor.core";
+                  actor_core_name[] = "troupe.actor.core", registry_core_name[] = "troupe.registry.core";
 
 /* (module, name): a part in Lua is required and kept. */
 static int load_part(lua_State *L)
@@ -115,6 +116,8 @@ int troupe_open_troupe(lua_State *L)
     lua_setfield(L, -2, sink_core_name);
     lua_pushcfunction(L, lua_actor_open);
     lua_setfield(L, -2, actor_core_name);
+    lua_pushcfunction(L, lua_registry_open);
+    lua_setfield(L, -2, registry_core_name);
     lua_value_open(L);
     lua_inside_open(L);
     lua_pushcfunction(L, cores);

@@ -11,7 +11,9 @@ local future = require "troupe.actor_future"
 local timer = require "troupe.actor_timer"
 local options = require "troupe.options"
 local receive = require "troupe.actor_receive"
+local registry = require "troupe.registry"
 local run = require "troupe.actor_run"
+local topic = require "troupe.topic"
 local wait = require "troupe.waiting"
 
 local error, ipairs, math, pairs, setmetatable, table, tostring, type =
@@ -38,7 +40,7 @@ function M.from_address(packed)
 end
 
 function Ref:__tostring()
-  local name = bonds.name(self)
+  local name = registry.name(self)
   return ("troupe.actor: %s%x"):format(name and name .. " " or "", core.address(self))
 end
 
@@ -118,7 +120,7 @@ function Ref:info()
   local message = at > 0 and queue and queue[at]
   if math.type(message) == "integer" then message = queue[at + 1] end
   return {
-    name = bonds.name(self), behaviour = handlers[true].name, isolation = "light", state = state,
+    name = registry.name(self), behaviour = handlers[true].name, isolation = "light", state = state,
     mailbox = bonds.count(queue, head, tail), handler = type(message) == "string" and message or nil,
     since = at > 0 and since or nil, uptime = uptime, links = linked, monitors = monitors,
   }
@@ -250,7 +252,7 @@ local function spawn_here(class, opts, ...)
   local ref = core.new(self, class.handlers, class.terminate ~= nil, class.concurrent, opts.mailbox_limit)
   self.ref = ref
   if opts.name then
-    local ok, why = bonds.register(opts.name, ref)
+    local ok, why = registry.register(opts.name, ref)
     if not ok then
       core.exit(ref, why, true)
       return nil, why
@@ -354,7 +356,9 @@ core.set_up(run.drain, {
 M.current = core.current
 
 M.monitor, M.demonitor, M.link, M.unlink = bonds.monitor, bonds.demonitor, bonds.link, bonds.unlink
-M.register, M.unregister, M.whereis, M.registered = bonds.register, bonds.unregister, bonds.whereis, bonds.registered
-M.dead_letters = bonds.dead_letters
+M.register, M.unregister, M.whereis, M.registered =
+  registry.register, registry.unregister, registry.whereis, registry.registered
+M.subscribe, M.unsubscribe, M.publish = topic.subscribe, topic.unsubscribe, topic.publish
+M.dead_letters = topic.dead_letters
 
 return M

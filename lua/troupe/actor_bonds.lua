@@ -1,4 +1,4 @@
--- actor_bonds.lua - who hears of an actor's end: monitors, links, names, who waits; and messages to the dead.
+-- actor_bonds.lua - who hears of an actor's end: monitors, links, who waits; and messages to the dead.
 --
 -- 1. Every table here has entries for live actors only: hook `ended` takes them out.
 -- 2. A bond is made between two turns of the actor it is about: there is no gap in which an end could pass unseen.
@@ -6,6 +6,7 @@
 --    tells its own actors. core.note of an actor of another vm makes sure that this one is told.
 
 local core = require "troupe.actor.core"
+local registry = require "troupe.registry"
 local topic = require "troupe.topic"
 local wait = require "troupe.waiting"
 local debug = require "troupe.log.core".debug
@@ -19,11 +20,9 @@ local watchers = {} -- actor -> { watcher -> how many times }
 local links = {}    -- actor -> { other -> true }
 local waiting = {}  -- actor -> place of those who wait for its end
 local interested = {} -- actor -> { address of a vm that is to be told of its end -> true }
-local names, name_of = {}, {}
 
 -- Actors that another one starts again when they end.
 M.supervised = setmetatable({}, { __mode = "k" })
-local dead_letters = 0
 
 local function current(what)
   local ref = core.current()
@@ -143,68 +142,13 @@ function M.unlink(ref)
   return true
 end
 
--- ---- names
-
---- Gives an actor a name, by which whereis finds it. An actor may have several.
--- @param name string
--- @param ref an actor's reference; nil: the running one
--- @return true; nil, "name taken" or "dead"
-function M.register(name, ref)
-  if type(name) ~= "string" then error("register: name: string expected, got " .. type(name), 2) end
-  ref = ref == nil and current "register" or check_ref(ref, "register")
-  if names[name] then return nil, "name taken" end
-  if not core.alive(ref) then return nil, "dead" end
-  names[name] = ref
-  entry(name_of, ref)[name] = true
-  return true
-end
-
---- Frees a name.
--- @return true when it was taken
-function M.unregister(name)
-  local ref = names[name]
-  if not ref then return false end
-  names[name] = nil
-  name_of[ref][name] = nil
-  if not next(name_of[ref]) then name_of[ref] = nil end
-  return true
-end
-
---- The actor of that name, nil when there is none.
-function M.whereis(name) return names[name] end
-
---- All names that are taken, sorted.
-function M.registered()
-  local list = {}
-  for name in pairs(names) do list[#list + 1] = name end
-  table.sort(list)
-  return list
-end
-
---- The first of an actor's names.
-function M.name(ref)
-  local own = {}
-  for name in pairs(name_of[ref] or {}) do own[#own + 1] = name end
-  table.sort(own)
-  return own[1]
-end
-
 -- ---- ends
-
--- Under this topic, whoever wants to see them gets dead letters, as (reference, name, arguments...).
-local DEAD_LETTERS = "troupe.dead_letters"
 
 --- Hook: a message that cannot be delivered.
 function M.undelivered(...)
-  dead_letters = dead_letters + 1
   debug "a message reached no live actor, or one without a handler for it"
-  if topic.has(DEAD_LETTERS) then topic.tell(core.try_send, DEAD_LETTERS, ...) end
+  topic.dead_letter(...)
 end
-
---- How many messages did not reach a live actor: they were sent to a dead one, lay unread when it died, or had no
--- handler. Who subscribes to "troupe.dead_letters" sees them: reference, name, arguments.
--- @return integer
-function M.dead_letters() return dead_letters end
 
 -- Those that lie unread in a dead actor's queue.
 local function bury(ref, queue, head, tail)
@@ -243,10 +187,8 @@ end
 
 --- Hook: an actor is dead.
 function M.ended(ref, reason, queue, head, tail)
-  topic.forget(ref)
+  registry.forget(ref)
   bury(ref, queue, head, tail)
-  for name in pairs(name_of[ref] or {}) do names[name] = nil end
-  name_of[ref] = nil
   local place, who, others, vms = waiting[ref], watchers[ref], links[ref], interested[ref]
   waiting[ref], watchers[ref], links[ref], interested[ref] = nil, nil, nil, nil
   if vms then

@@ -1,24 +1,23 @@
--- topic.lua - topics: what is published goes to all actors that subscribed.
+-- topic.lua - topics: what is published goes to all actors of the program that subscribed, whichever vm they are in.
 --
 -- A topic is words with dots between them. In a subscription `*` stands for one word, `>` at the end for one or more.
--- 1. subscribers has no empty table; an actor that ended is in none (`forget`, from the end of every actor).
+-- Who subscribed is known in C, by address (src/registry.h); what ends an actor takes its subscriptions away. The vm
+-- that publishes sends to each of them itself, so what it publishes reaches a subscriber in order.
 
 local core = require "troupe.actor.core"
+local names = require "troupe.registry"
+local registry = require "troupe.registry.core"
 
-local error, next, pairs, type = error, next, pairs, type
+local error, table, type = error, table, type
+local select = select
 
 local M = {}
-
-local exact, wild = {}, {} -- pattern -> { actor -> true }
-local of_actor = {}        -- actor -> { pattern -> true }
 
 local function check(topic, what)
   if type(topic) ~= "string" or topic == "" or topic:find "^%." or topic:find "%.$" or topic:find("..", 1, true) then
     error(what .. ": words with dots between them expected for a topic", 3)
   end
 end
-
-local function is_wild(pattern) return ("." .. pattern .. "."):find "%.[*>]%." ~= nil end
 
 --- True when the pattern stands for the topic, word by word.
 local function fits(pattern, topic)
@@ -33,8 +32,6 @@ local function fits(pattern, topic)
 end
 
 M.fits = fits
-
-local function room(pattern) return is_wild(pattern) and wild or exact end
 
 local function subscriber(ref, what)
   ref = ref or core.current()
@@ -52,20 +49,9 @@ function M.subscribe(topic, ref)
   check(topic, "subscribe")
   ref = subscriber(ref, "subscribe")
   if not core.alive(ref) then return nil, "dead" end
-  local all = room(topic)
-  all[topic] = all[topic] or {}
-  of_actor[ref] = of_actor[ref] or {}
-  core.note(ref)
-  all[topic][ref], of_actor[ref][topic] = true, true
-  return true
-end
-
-local function drop(topic, ref)
-  local all = room(topic)
-  local who = all[topic]
-  if not (who and who[ref]) then return false end
-  who[ref] = nil
-  if not next(who) then all[topic] = nil end
+  local done = registry.subscribe(topic, (core.address(ref)))
+  if not done then error("not enough memory", 2) end
+  names.watch(ref)
   return true
 end
 
@@ -73,24 +59,15 @@ end
 -- @return true when there was one
 function M.unsubscribe(topic, ref)
   check(topic, "unsubscribe")
-  ref = subscriber(ref, "unsubscribe")
-  if not drop(topic, ref) then return false end
-  of_actor[ref][topic] = nil
-  if not next(of_actor[ref]) then of_actor[ref] = nil end
-  return true
+  return registry.unsubscribe(topic, (core.address(subscriber(ref, "unsubscribe"))))
 end
 
 -- By `send` to all who subscribed to the topic, each once; to how many.
-function M.tell(send, topic, ...)
-  local to, count = {}, 0
-  for ref in pairs(exact[topic] or {}) do to[ref] = true end
-  for pattern, who in pairs(wild) do
-    if fits(pattern, topic) then
-      for ref in pairs(who) do to[ref] = true end
-    end
-  end
-  for ref in pairs(to) do
-    if send(ref, topic, ...) then count = count + 1 end
+local function tell(send, topic, ...)
+  local to = registry.subscribers(topic) or error("not enough memory", 3)
+  local count = 0
+  for i = 1, #to do
+    if send(core.find(to[i]), topic, ...) then count = count + 1 end
   end
   return count
 end
@@ -101,16 +78,42 @@ end
 -- @return integer: to how many
 function M.publish(topic, ...)
   check(topic, "publish")
-  return M.tell(core.send, topic, ...)
+  return tell(core.send, topic, ...)
 end
 
---- An actor has ended.
-function M.forget(ref)
-  for topic in pairs(of_actor[ref] or {}) do drop(topic, ref) end
-  of_actor[ref] = nil
+-- ---- dead letters
+
+-- Under this topic, whoever wants to see them gets dead letters, as (reference, name, arguments...).
+local DEAD_LETTERS = "troupe.dead_letters"
+
+local unseen -- those that a task is about to publish
+
+local function publish_unseen()
+  while unseen do
+    local list = unseen
+    unseen = nil
+    for i = 1, #list do tell(core.try_send, DEAD_LETTERS, table.unpack(list[i], 1, list[i].n)) end
+  end
 end
 
---- True when anybody subscribed to exactly this.
-function M.has(topic) return exact[topic] ~= nil end
+--- A message that reached nobody is counted, and shown to who wants to see it. Does not wait: in a worker process,
+-- where the program has to be asked who does, a task of its own waits.
+function M.dead_letter(ref, name, ...)
+  registry.count_dead(1)
+  if name == DEAD_LETTERS then return end -- shown already, to somebody without a handler for it
+  if not registry.is_away() then
+    tell(core.try_send, DEAD_LETTERS, ref, name, ...)
+  elseif unseen then
+    unseen[#unseen + 1] = { n = 2 + select("#", ...), ref, name, ... }
+  else
+    unseen = { { n = 2 + select("#", ...), ref, name, ... } }
+    require "troupe.task".spawn(publish_unseen)
+  end
+end
+
+--- How many messages did not reach a live actor, in all vms of the program: they were sent to a dead one, lay unread
+-- when it died, or had no handler. Who subscribes to "troupe.dead_letters" sees them: reference, name, arguments.
+-- @return integer
+function M.dead_letters() return registry.dead_letters() or error("not enough memory", 2) end
 
 return M
