@@ -20,6 +20,7 @@
 #include "lua_loop.h"
 #include "lua_registry.h"
 #include "record.h"
+#include "vm.h"
 
 const char actor_anchors_key, actor_drain_key, actor_hooks_key;
 static const char actor_mark, metatable_key, house_key;
@@ -351,6 +352,14 @@ static int equal(lua_State *L)
     return 1;
 }
 
+/* () this vm is here for its actors: what breaks into the job that runs now breaks into their handlers */
+static int host(lua_State *L)
+{
+    struct vm *vm = vm_of(L);
+    actors_of(L)->target = vm ? vm_target(vm) : 0;
+    return 0;
+}
+
 /* (moment or nil) the hook `tick` is called then */
 static int set_deadline(lua_State *L)
 {
@@ -367,52 +376,6 @@ static int set_up(lua_State *L)
     lua_rawsetp(L, LUA_REGISTRYINDEX, &actor_hooks_key);
     lua_rawsetp(L, LUA_REGISTRYINDEX, &actor_drain_key);
     return 0;
-}
-
-static void add_called(void *object, void *context)
-{
-    const struct actor *a = object;
-    lua_State *L = context;
-    if (!a->calls)
-        return;
-    actor_push(L, a, 2);
-    lua_rawseti(L, 1, (lua_Integer)lua_rawlen(L, 1) + 1);
-}
-
-/* Lua: () who waits for this vm's actors elsewhere is told that they are lost */
-static int tell_all(lua_State *L)
-{
-    struct actors *house = actor_house(L);
-    lua_settop(L, 0);
-    lua_newtable(L);
-    lua_rawgetp(L, LUA_REGISTRYINDEX, &actor_anchors_key);
-    id_map_each(&house->live, add_called, L);
-    lua_pushliteral(L, "lost");
-    for (lua_Integer i = (lua_Integer)lua_rawlen(L, 1); i > 0; i--) {
-        lua_rawgeti(L, 1, i);
-        lua_insert(L, -2);
-        actor_fail_calls(L, house, actor_at(L, -2));
-        lua_remove(L, -2);
-    }
-    while (house->own_calls) {
-        lua_pushboolean(L, 0);
-        lua_pushvalue(L, -2);
-        actor_answer(L, house, house->own_calls, 2);
-    }
-    actor_hook(L, "leave", 1);
-    return 0;
-}
-
-void lua_actor_leave(lua_State *L)
-{
-    struct actors *house = actor_house(L);
-    if (!house || house->closed || !lua_checkstack(L, 4))
-        return;
-    house->closed = true;
-    lua_registry_left(L, house->base);
-    lua_pushcfunction(L, tell_all);
-    if (lua_pcall(L, 0, 0, 0) != LUA_OK)
-        lua_pop(L, 1); /* for want of memory: calls to them end by their timeouts */
 }
 
 static void forget_peers(void *object, void *context)
@@ -472,7 +435,7 @@ static struct actors *push_house(lua_State *L)
 static const luaL_Reg functions[] = {
     {"new", actor_new}, {"started", actor_started}, {"become", actor_become}, {"finish", actor_finish},
     {"alive", actor_alive}, {"reason", actor_reason}, {"address", actor_address}, {"find", actor_find}, {"is", actor_is},
-    {"all", actor_all}, {"current", actor_self}, {"look_into", actor_look_into}, {"set_deadline", set_deadline}, {"set_up", set_up},
+    {"all", actor_all}, {"current", actor_self}, {"look_into", actor_look_into}, {"host", host}, {"set_deadline", set_deadline}, {"set_up", set_up},
     {"equal", equal}, {"starting", actor_starting}, {NULL, NULL}};
 
 int lua_actor_open(lua_State *L)

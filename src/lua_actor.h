@@ -94,6 +94,7 @@ struct actors {
     struct slab call_slab;
     struct call *own_calls; /* without a callee */
     bool closed;            /* the vm ends: its actors are dead, and there will be no more */
+    uint64_t target;        /* what breaks into handlers: the job whose only matter they are; 0: nothing */
     struct actor *ready, *last_ready;
     struct drainer *drainers;
     struct drainer *starting; /* just started, and not ended yet */
@@ -181,6 +182,8 @@ bool actor_is_at_home(const struct actors *house, uint64_t address);
 struct actor *actor_push_remote(lua_State *L, uint64_t address);
 /* The one that there is; NULL: there is none, and nil is pushed. */
 struct actor *actor_push_known(lua_State *L, uint64_t address);
+/* The table of all: address -> reference. */
+void actor_push_remotes(lua_State *L);
 /* It is known to be dead; on top of L: why. Pops that. The reference is at `ref`. */
 void actor_remote_end(lua_State *L, struct actors *house, struct actor *a, int ref);
 /* A letter found its vm gone. The reference is at `ref`. */

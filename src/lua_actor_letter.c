@@ -159,6 +159,26 @@ static void credited(lua_State *L, const struct message *m)
     lua_loop_wake(L, a);
 }
 
+/* A vm is gone, or a worker process with all its vms, and could not tell. */
+static void gone(lua_State *L, struct actors *house, const struct message *m)
+{
+    uint64_t from = message_header(m)->from;
+    lua_newtable(L); /* first, for what is told of an end may make new references */
+    actor_push_remotes(L);
+    lua_pushnil(L);
+    while (lua_next(L, 2)) {
+        struct actor *a = actor_at(L, -1);
+        if (a && address_belongs(vm_of_address(a->id), from))
+            lua_rawseti(L, 1, (lua_Integer)lua_rawlen(L, 1) + 1);
+        else
+            lua_pop(L, 1);
+    }
+    for (lua_Integer i = 1; lua_rawgeti(L, 1, i) != LUA_TNIL; i++) {
+        actor_remote_lost(L, house, actor_at(L, -1), lua_gettop(L));
+        lua_settop(L, 2);
+    }
+}
+
 /* Lua: (letter as pointer) */
 static int read_letter(lua_State *L)
 {
@@ -183,6 +203,9 @@ static int read_letter(lua_State *L)
         break;
     case MAIL_CREDIT:
         credited(L, m);
+        break;
+    case MAIL_LOST:
+        gone(L, house, m);
         break;
     default:
         break;

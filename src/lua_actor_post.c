@@ -121,6 +121,19 @@ dead:
     return 2;
 }
 
+/* (reference) the node ends the vm that it is in, if that is the actor's own */
+static int doom(lua_State *L)
+{
+    const struct actor *a = actor_check(L, 1);
+    struct message *m = message_new(MAIL_DOOM);
+    if (m)
+        message_header(m)->id = a->id;
+    struct ear *ear = loop_ear(lua_loop_with_node(L));
+    if (m)
+        ear_post(ear, NULL, &m);
+    return 0;
+}
+
 /* (reference, operation, ...) the same, and its vm answers -> number of the call, for hook `answered`; nil, "dead" */
 static int inquire(lua_State *L)
 {
@@ -200,6 +213,6 @@ void actor_open_post(lua_State *L)
 {
     static const luaL_Reg functions[] = {
         {"control", control}, {"inquire", inquire}, {"obituary", obituary}, {"await_reply", await_reply},
-        {"send_reply", send_reply}, {"own_address", own_address}, {"vm_address", vm_address}, {NULL, NULL}};
+        {"send_reply", send_reply}, {"doom", doom}, {"own_address", own_address}, {"vm_address", vm_address}, {NULL, NULL}};
     luaL_setfuncs(L, functions, 2);
 }

@@ -1,4 +1,4 @@
-/* lua_actor_remote.c - actors of other vms, as references to them see it.
+/* lua_actor_remote.c - actors of other vms, as references to them see it; and what other vms hear when this one ends.
  *
  * What is known of one is its address, and that it was not heard to be dead. There is one reference for it in a vm, as long as
  * anybody has it. That it is dead is told by its vm (MAIL_OBITUARY), to vms that asked for it (note) or sent it something;
@@ -14,6 +14,7 @@
 
 #include "address.h"
 #include "lua_loop.h"
+#include "lua_registry.h"
 #include "troupe.h"
 
 /* Registry: address -> reference, weak. */
@@ -75,6 +76,57 @@ void actor_remote_lost(lua_State *L, struct actors *house, struct actor *a, int 
 {
     lua_pushliteral(L, "lost");
     actor_remote_end(L, house, a, ref);
+}
+
+void actor_push_remotes(lua_State *L)
+{
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &remotes_key);
+}
+
+static void add_called(void *object, void *context)
+{
+    const struct actor *a = object;
+    lua_State *L = context;
+    if (!a->calls)
+        return;
+    actor_push(L, a, 2);
+    lua_rawseti(L, 1, (lua_Integer)lua_rawlen(L, 1) + 1);
+}
+
+/* Lua: () who waits for this vm's actors elsewhere is told that they are lost */
+static int tell_all(lua_State *L)
+{
+    struct actors *house = actor_house(L);
+    lua_settop(L, 0);
+    lua_newtable(L);
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &actor_anchors_key);
+    id_map_each(&house->live, add_called, L);
+    lua_pushliteral(L, "lost");
+    for (lua_Integer i = (lua_Integer)lua_rawlen(L, 1); i > 0; i--) {
+        lua_rawgeti(L, 1, i);
+        lua_insert(L, -2);
+        actor_fail_calls(L, house, actor_at(L, -2));
+        lua_remove(L, -2);
+    }
+    while (house->own_calls) {
+        lua_pushboolean(L, 0);
+        lua_pushvalue(L, -2);
+        actor_answer(L, house, house->own_calls, 2);
+    }
+    actor_hook(L, "leave", 1);
+    return 0;
+}
+
+void lua_actor_leave(lua_State *L)
+{
+    struct actors *house = actor_house(L);
+    if (!house || house->closed || !lua_checkstack(L, 4))
+        return;
+    house->closed = true;
+    lua_registry_left(L, house->base);
+    lua_pushcfunction(L, tell_all);
+    if (lua_pcall(L, 0, 0, 0) != LUA_OK)
+        lua_pop(L, 1); /* for want of memory: calls to them end by their timeouts */
 }
 
 /* (reference) -> true when it is of another vm */

@@ -18,6 +18,7 @@
 #include <lauxlib.h>
 
 #include "lua_loop.h"
+#include "vm.h"
 
 /* Places of queues that one turn and one actor may have: letters and timers wait for the end of the turn. */
 enum { BUDGET = 6000, SHARE = 1000, KEPT = 256 };
@@ -162,6 +163,7 @@ static struct drainer *new_drainer(struct actors *house)
         free(d);
         return NULL;
     }
+    vm_task_set_target(task, house->target);
     d->task = task;
     d->house = house;
     d->next = house->drainers;
@@ -353,7 +355,10 @@ static int tell(lua_State *L)
     int ref = lua_gettop(L);
     actor_disturb(L, a);
     d->actor = NULL;
-    if (e->status == VM_TASK_KILLED)
+    const struct vm *vm = vm_of(L);
+    bool broken = d->house->target && vm && vm_is_interrupted(vm, d->house->target);
+    a->brutal |= broken;
+    if (e->status == VM_TASK_KILLED || broken)
         killed(L, d->house, a, ref);
     else
         crash(L, d->house, a, e->co, ref);

@@ -128,6 +128,13 @@ static int pool_handle(lua_State *L)
     return 1;
 }
 
+/* (pool) it ends without this handle */
+static int pool_disown(lua_State *L)
+{
+    lua_pool_check(L)->guest = true;
+    return 0;
+}
+
 static int pool_is_guest(lua_State *L)
 {
     lua_pushboolean(L, lua_pool_check(L)->guest);
@@ -153,7 +160,7 @@ void lua_pool_add_questions(lua_State *L)
 {
     static const luaL_Reg functions[] = {{"shutdown", pool_shutdown}, {"stats", pool_stats}, {"cancel", pool_cancel},
                                          {"resize", pool_resize}, {"pause", pool_pause}, {"enter", pool_enter}, {"pools", pool_list_all},
-                                         {"find", pool_find}, {"handle", pool_handle}, {"is_guest", pool_is_guest}, {"stats_of", pool_stats_of}, {"shut", pool_shut}, {"new_id", pool_new_id},
+                                         {"find", pool_find}, {"handle", pool_handle}, {"is_guest", pool_is_guest}, {"disown", pool_disown}, {"stats_of", pool_stats_of}, {"shut", pool_shut}, {"new_id", pool_new_id},
                                          {"await_place", pool_await_place}, {"give_place", pool_give_place}, {"join", pool_join}, {NULL, NULL}};
     int table = lua_gettop(L) - UP_COUNT;
     for (const luaL_Reg *f = functions; f->name; f++) {

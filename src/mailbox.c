@@ -340,6 +340,24 @@ bool mailbox_deliver_late(struct mailbox *self)
     return self->late != NULL;
 }
 
+void mailbox_condemn(struct mailbox *self, uint16_t box)
+{
+    struct message *unread = box_condemn(box);
+    turn_back(self, &unread);
+}
+
+void mailbox_tell_gone(struct mailbox *self, uint64_t address)
+{
+    for (uint16_t box = 0; (box = box_next(box));) {
+        struct message *m = box != self->box ? message_new(MAIL_LOST) : NULL;
+        if (!m)
+            continue;
+        message_header(m)->to = address_make(mailbox_house(), box, 0);
+        message_header(m)->from = address;
+        mailbox_deliver(self, &m);
+    }
+}
+
 static bool has_rung(const struct mailbox *self)
 {
     return (int32_t)(box_bell(self->box) - self->told) > 0;

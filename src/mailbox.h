@@ -54,6 +54,13 @@ void mailbox_deliver(struct mailbox *self, struct message **message);
 /* True when some are kept still. */
 bool mailbox_deliver_late(struct mailbox *self);
 
+/* The box of a vm that is stuck for good: what is posted there finds it gone from now on, and letters to actors go back. */
+void mailbox_condemn(struct mailbox *self, uint16_t box);
+
+/* Tells all vms of this program's process, and its worker processes, that the vm of that address is gone, or with box 0 the
+ * worker process. For want of memory some may not be told. */
+void mailbox_tell_gone(struct mailbox *self, uint64_t address);
+
 /* The next letter, NULL when there is none now. Does not wait. */
 struct message *mailbox_take(struct mailbox *self);
 

@@ -69,7 +69,9 @@ enum message_kind {
     MAIL_UNSUBSCRIBE, /* ANSWER true when it had subscribed */
     MAIL_SUBSCRIBERS, /* ANSWER an array of the addresses of all whose subscriptions the topic fits */
     MAIL_UNREAD,      /* `number` more messages reached nobody; ANSWER how many have by now */
-    MAIL_GONE         /* actor `id` is dead, or all of the vm of that address are */
+    MAIL_GONE,        /* actor `id` is dead, or all of the vm of that address are */
+    MAIL_LOST,   /* node -> vm: the vm `from`, or the worker process, is gone and could not tell of its actors */
+    MAIL_DOOM    /* vm -> node: break into the vm of actor `id`, which is the actor's own, and end it */
 };
 
 enum message_flag {

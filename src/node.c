@@ -130,19 +130,43 @@ static void answer_pools(struct node *self, struct message **letter)
 {
     struct header *h = message_header(*letter);
     struct buffer *out = &(*letter)->bytes;
-    unsigned count = self->pool_count < 0xffff ? (unsigned)self->pool_count : 0xffff;
+    unsigned count = 0;
+    for (size_t i = 0; i < self->pool_count; i++)
+        count += !pool_is_hidden(self->pools[i]);
+    if (count > 0xffff)
+        count = 0xffff;
     const unsigned char head[] = {0xdc, (unsigned char)(count >> 8), (unsigned char)count};
     h->kind = MAIL_ANSWER;
     h->to = h->from;
     message_clear_body(*letter);
     int rc = buffer_append(out, head, sizeof head);
-    for (unsigned i = 0; i < count && rc == 0; i++)
+    for (size_t i = 0; count > 0 && rc == 0; i++) {
+        if (pool_is_hidden(self->pools[i]))
+            continue;
         rc = pool_list(self->pools[i], out);
+        count--;
+    }
     if (rc) {
         message_clear_body(*letter);
         buffer_append(&(*letter)->bytes, "\xc0", 1);
     }
     mailbox_deliver(self->mailbox, letter);
+}
+
+/* The actor has a vm of its own, which may read no mail: it is broken into at once, and given up if that is no use. */
+static void doom(struct node *self, uint64_t actor, double now)
+{
+    for (size_t i = 0; i < self->pool_count; i++)
+        if (pool_hosts(self->pools[i], actor))
+            pool_close_soon(self->pools[i], 0, now);
+}
+
+/* A worker's last word, or what a bridge says of its process, with which all that was there is gone. */
+static void worker_gone(struct node *self, uint64_t from, double now)
+{
+    owner_left(self, from, now);
+    if (address_node(from) != 0 && address_box(from) == 0)
+        mailbox_tell_gone(self->mailbox, from);
 }
 
 static void handle(struct node *self, struct message *letter, double now)
@@ -159,13 +183,16 @@ static void handle(struct node *self, struct message *letter, double now)
     case MAIL_POOLS:
         answer_pools(self, &letter);
         break;
+    case MAIL_DOOM:
+        doom(self, h->id, now);
+        break;
     case MAIL_LEAVE:
         owner_left(self, h->from, now);
         self->last_left |= h->from == atomic_load(&self->last);
         break;
     default:
         if (h->kind == MAIL_DOWN)
-            owner_left(self, h->from, now);
+            worker_gone(self, h->from, now);
         p = find_pool(self, h->pool);
         if (p)
             pool_handle(p, &letter, now);

@@ -21,6 +21,8 @@ struct pool_order {
     uint32_t libs_size;     /* standard libraries, comma-separated; 0: all */
     uint32_t preload_size;  /* for each preloaded function its address, then its name with a closing zero */
     uint32_t process; /* 0 or 1 */
+    uint32_t hosts;   /* 1: it has one job, an actor; it ends with that, and not with its client */
+    uint32_t more_unused;
 };
 
 /* Of a pool whose workers are processes. Behind it: cwd with its closing zero; then changes of the environment, NAME=value or

@@ -10,6 +10,7 @@
 
 #include "address.h"
 #include "gate.h"
+#include "mailbox_route.h"
 #include "order.h"
 #include "pool_inner.h"
 #include "troupe.h"
@@ -245,6 +246,17 @@ bool pool_ended(const struct pool *self)
     return self->drained && !self->owed;
 }
 
+bool pool_hosts(const struct pool *self, uint64_t address)
+{
+    const struct worker *worker = self->hosts && self->hand_count > 0 ? self->hands[0].worker : NULL;
+    return worker && mailbox_route(address) == worker_box(worker);
+}
+
+bool pool_is_hidden(const struct pool *self)
+{
+    return self->hosts;
+}
+
 uint32_t pool_id(const struct pool *self)
 {
     return self->id;
@@ -313,6 +325,9 @@ struct pool *pool_new(struct message **open, const struct pool_house *house)
             .rate_per = order.rate_per,
             .seed = self->id,
         };
+        self->hosts = order.hosts;
+        if (self->hosts)
+            self->owner = 0; /* no vm's end is its own */
         self->worker.pool = self->id;
         self->worker.init = self->init;
         self->worker.vm.open = house->hooks->open;

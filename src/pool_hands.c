@@ -5,7 +5,9 @@
 #include "address.h"
 #include "log.h"
 #include "mailbox.h"
+#include "mailbox_route.h"
 #include "pool_inner.h"
+#include "registry_program.h"
 #include "troupe.h"
 
 struct hand *pool_hand(struct pool *self, int worker)
@@ -146,8 +148,16 @@ void pool_abandon_worker(struct pool *self, int worker, double now)
     struct hand *hand = pool_hand(self, worker);
     pool_recall(self, worker, now); /* what it has not begun it shall not begin */
     log_say(RECORD_WARNING, "worker %d of pool %s does not end: it is left to itself", worker, self->worker.name);
+    uint16_t box = worker_box(hand->worker);
+    bool thread = !self->worker.process;
     worker_abandon(&hand->worker);
     hand_leave(hand);
+    if (thread) { /* a process tells of its end itself */
+        uint64_t vm = address_make(mailbox_house(), box, 0);
+        registry_closed(vm);
+        mailbox_condemn(self->house.mailbox, box);
+        mailbox_tell_gone(self->house.mailbox, vm);
+    }
     dispatcher_worker_down(self->dispatcher, worker, false, now);
 }
 

@@ -103,6 +103,7 @@ struct pool {
     uint64_t freed, freed_before; /* tickets that were done with: now, and when abandon_at was set */
     bool windows_open; /* someone waits for all jobs: none waits for its owner to take what it sends */
     bool drained;
+    bool hosts; /* one job, an actor */
 };
 
 /* Delivers a letter, which it takes: to the living, if need be later; none arrives at the dead. */

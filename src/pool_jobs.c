@@ -174,6 +174,8 @@ void pool_submit(struct pool *self, struct message **letter, double now)
     if (rc == 0) {
         h->slot = 0; /* from now on: a window, see pool_stream.c */
         *letter = NULL;
+        if (self->hosts)
+            dispatcher_close(self->dispatcher, false, now); /* it has all that it will ever have */
         return;
     }
     pool_free_ticket(self, t);

@@ -24,6 +24,7 @@ struct tray {
     struct message *head, *tail;
     bool told;
     bool closed; /* the receiver let go */
+    bool condemned; /* the receiver has not, and never looks again: for the sender as if closed */
     bool left;   /* the sender let go */
     uint16_t box;
     struct tray *prev, *next; /* in the box's list; under the table's lock */
@@ -34,7 +35,7 @@ static struct {
     uint16_t cursor; /* where the search for a free box goes on: numbers are used again as late as can be */
     struct {
         uint32_t generation;
-        bool open;
+        bool open, condemned;
         struct tray *trays;
     } box[BOX_COUNT];
 } table = {.lock = PTHREAD_MUTEX_INITIALIZER};
@@ -89,6 +90,7 @@ int box_claim(int wanted, uint32_t *generation)
         if (wanted < 0)
             table.cursor = (uint16_t)box;
         table.box[box].open = true;
+        table.box[box].condemned = false;
         atomic_store_explicit(&bells[box], 0, memory_order_relaxed); /* nobody rings between two openings */
         *generation = ++table.box[box].generation;
     }
@@ -103,6 +105,16 @@ static void tray_free(struct tray *self)
     free(self);
 }
 
+/* Appends what is in the tray to a list that ends at `end`; the list's new end. Under the tray's lock. */
+static struct message **empty(struct tray *t, struct message **end)
+{
+    *end = t->head;
+    if (t->tail)
+        end = &t->tail->next;
+    t->head = t->tail = NULL;
+    return end;
+}
+
 struct message *box_release(uint16_t box)
 {
     struct message *unread = NULL, **end = &unread;
@@ -115,10 +127,7 @@ struct message *box_release(uint16_t box)
         list = t->next;
         pthread_mutex_lock(&t->lock);
         t->closed = true;
-        *end = t->head;
-        if (t->tail)
-            end = &t->tail->next;
-        t->head = t->tail = NULL;
+        end = empty(t, end);
         bool last = t->left;
         pthread_mutex_unlock(&t->lock);
         if (last)
@@ -126,6 +135,31 @@ struct message *box_release(uint16_t box)
     }
     pthread_mutex_unlock(&table.lock);
     return unread;
+}
+
+struct message *box_condemn(uint16_t box)
+{
+    struct message *unread = NULL, **end = &unread;
+    pthread_mutex_lock(&table.lock);
+    table.box[box].condemned = true;
+    for (struct tray *t = table.box[box].trays; t; t = t->next) {
+        pthread_mutex_lock(&t->lock);
+        t->condemned = true;
+        end = empty(t, end);
+        pthread_mutex_unlock(&t->lock);
+    }
+    pthread_mutex_unlock(&table.lock);
+    return unread;
+}
+
+uint16_t box_next(uint16_t box)
+{
+    pthread_mutex_lock(&table.lock);
+    int next = box + 1;
+    while (next < BOX_COUNT && !table.box[next].open)
+        next++;
+    pthread_mutex_unlock(&table.lock);
+    return next < BOX_COUNT ? (uint16_t)next : 0;
 }
 
 int tray_connect(struct tray **out, uint16_t box, uint32_t *generation)
@@ -136,7 +170,7 @@ int tray_connect(struct tray **out, uint16_t box, uint32_t *generation)
     pthread_mutex_init(&t->lock, NULL);
     t->box = box;
     pthread_mutex_lock(&table.lock);
-    bool open = table.box[box].open;
+    bool open = table.box[box].open && !table.box[box].condemned;
     if (open) {
         t->next = table.box[box].trays;
         if (t->next)
@@ -156,7 +190,7 @@ int tray_connect(struct tray **out, uint16_t box, uint32_t *generation)
 int tray_put(struct tray *self, struct message *m, bool *tell)
 {
     pthread_mutex_lock(&self->lock);
-    bool closed = self->closed;
+    bool closed = self->closed || self->condemned;
     if (!closed) {
         m->next = NULL;
         if (self->tail)
@@ -229,7 +263,7 @@ static void unlink_tray(struct tray *self)
 bool tray_is_closed(struct tray *self)
 {
     pthread_mutex_lock(&self->lock);
-    bool closed = self->closed;
+    bool closed = self->closed || self->condemned;
     pthread_mutex_unlock(&self->lock);
     return closed;
 }

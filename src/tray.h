@@ -22,6 +22,13 @@ int box_claim(int wanted, uint32_t *generation);
 /* The box is gone: its trays are closed, what is in them is the caller's, in no particular order of trays. */
 struct message *box_release(uint16_t box);
 
+/* Nobody reads this box any more, though it has not been released: what is put into its trays finds it gone, what is in them
+ * is the caller's. */
+struct message *box_condemn(uint16_t box);
+
+/* The number of the next open box after that one; 0: there is none. */
+uint16_t box_next(uint16_t box);
+
 /* From now on tray_ring also makes this eventfd readable; -1: no more. */
 void box_set_eventfd(uint16_t box, int eventfd);
 

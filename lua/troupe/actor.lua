@@ -13,6 +13,7 @@ local options = require "troupe.options"
 local receive = require "troupe.actor_receive"
 local registry = require "troupe.registry"
 local run = require "troupe.actor_run"
+local thread = require "troupe.actor_thread"
 local topic = require "troupe.topic"
 local wait = require "troupe.waiting"
 
@@ -105,7 +106,7 @@ end
 -- @return true when it lived
 function Ref:kill()
   local alive = core.alive(self)
-  if core.is_remote(self) then core.control(self, "kill") else core.exit(self, "killed", true) end
+  if core.is_remote(self) then thread.kill(self) else core.exit(self, "killed", true) end
   return alive
 end
 
@@ -120,7 +121,7 @@ function Ref:info()
   local message = at > 0 and queue and queue[at]
   if math.type(message) == "integer" then message = queue[at + 1] end
   return {
-    name = registry.name(self), behaviour = handlers[true].name, isolation = "light", state = state,
+    name = registry.name(self), behaviour = handlers[true].name, isolation = bonds.isolation, state = state,
     mailbox = bonds.count(queue, head, tail), handler = type(message) == "string" and message or nil,
     since = at > 0 and since or nil, uptime = uptime, links = linked, monitors = monitors,
   }
@@ -208,7 +209,8 @@ end
 
 local spawn_options = {
   isolation = "string", name = "string", link = "boolean", monitor = "boolean", mailbox_limit = "count",
-  init_timeout = "seconds",
+  init_timeout = "seconds", memory_limit = "bytes", libs = "table", path = "string", cpath = "string",
+  preload = "table",
 }
 
 local function run_init(_, ref, init, self, ...)
@@ -246,7 +248,8 @@ local function failed(ref)
   return nil, core.reason(ref)
 end
 
--- A light actor in this vm.
+-- A light actor in this vm. `opts.vm`: the address of a vm that hears of its end; `opts.spawner`: the actor there
+-- that is linked with it.
 local function spawn_here(class, opts, ...)
   local self = setmetatable({}, class.meta)
   local ref = core.new(self, class.handlers, class.terminate ~= nil, class.concurrent, opts.mailbox_limit)
@@ -258,6 +261,8 @@ local function spawn_here(class, opts, ...)
       return nil, why
     end
   end
+  if opts.vm then bonds.interest(ref, opts.vm) end
+  if opts.spawner then bonds.tie(ref, opts.spawner) end
   local spawner = (opts.link or opts.monitor) and core.current()
   if spawner and opts.link then bonds.tie(spawner, ref) end
   if spawner and opts.monitor then bonds.watch(spawner, ref) end
@@ -277,13 +282,36 @@ local function spawn_here(class, opts, ...)
   return ref
 end
 
+--- What a thread actor's vm does: see actor_host.lua.
+M.spawn_here = spawn_here
+
 local plain = {}
 -- Options that were checked: the table -> a copy of what it had then.
 local checked = setmetatable({}, { __mode = "k" })
 
+local only_apart = { "memory_limit", "libs", "path", "cpath", "preload" }
+
 local function same(a, b)
-  return a[1] == b[1] and a.isolation == b.isolation and a.name == b.name and a.link == b.link
-    and a.monitor == b.monitor and a.mailbox_limit == b.mailbox_limit and a.init_timeout == b.init_timeout
+  for key, value in pairs(a) do
+    if b[key] ~= value then return false end
+  end
+  for key in pairs(b) do
+    if a[key] == nil then return false end
+  end
+  return true
+end
+
+local function check_isolation(plan)
+  local isolation = plan.isolation or "thread"
+  if isolation == "thread" or isolation == "process" then return end
+  if isolation ~= "light" then
+    error("spawn: option 'isolation': 'thread', 'process' or 'light' expected, got '" .. isolation .. "'", 4)
+  end
+  for _, key in ipairs(only_apart) do
+    if plan[key] ~= nil then
+      error(("spawn: option '%s' is for isolation 'thread' and 'process'"):format(key), 4)
+    end
+  end
 end
 
 local function check_options(opts)
@@ -293,52 +321,59 @@ local function check_options(opts)
   for key, value in pairs(opts) do plan[key] = value end
   plan[1] = nil
   options.check(plan, spawn_options, "spawn", 3)
+  check_isolation(plan)
   plan[1] = opts[1]
-  local isolation = plan.isolation or "thread"
-  if isolation ~= "light" then
-    if isolation ~= "thread" and isolation ~= "process" then
-      error("spawn: option 'isolation': 'thread', 'process' or 'light' expected, got '" .. isolation .. "'", 3)
-    end
-    error(("spawn: isolation '%s' is not available yet"):format(isolation), 3)
-  end
   checked[opts] = plan
   return plan
 end
 
 --- Makes an actor.
 -- @param what the behaviour: a path, a module's name, a table of handlers, or a function fn(self, ...), which receives
---   for itself or returns a table of handlers; or { behaviour, option = value, ... } with isolation ("light": in this
---   vm's scheduler), name (registered before spawn returns), link, monitor (booleans: by the spawning actor, without a
---   gap), mailbox_limit (messages: a full one makes send wait), init_timeout (seconds)
+--   for itself or returns a table of handlers; or { behaviour, option = value, ... } with isolation ("thread", the
+--   default: a vm of its own, on a thread of its own; "process": in a process of its own; "light": in this vm's
+--   scheduler), name (registered before spawn returns), link, monitor (booleans: by the spawning actor, without a
+--   gap), mailbox_limit (messages: a full one makes send wait), init_timeout (seconds); for "thread" and "process"
+--   also, as for pools, memory_limit, libs, path, cpath, preload
 -- @param ... arguments for init(self, ...)
 -- @return its reference, once init has returned; nil, error with its traceback, "name taken" or "timeout"
 -- @usage local counter = troupe.spawn({ "counter.lua", isolation = "light" }, 10)
 function M.spawn(what, ...)
   local opts, behaviour = plain, what
-  if type(what) == "table" and what[1] ~= nil then
-    opts, behaviour = check_options(what), what[1]
-  else
-    check_options(plain)
-  end
+  if type(what) == "table" and what[1] ~= nil then opts, behaviour = check_options(what), what[1] end
   if (opts.link or opts.monitor) and not core.current() then
     error("spawn: options 'link' and 'monitor' are for actors that spawn", 2)
   end
+  behaviours.check(behaviour, "spawn")
+  if opts.isolation ~= "light" then return thread.spawn(behaviour, opts, ...) end
   local class, why = behaviours.find(behaviour, "spawn")
   if not class then return nil, why end
   return spawn_here(class, opts, core.copy(...))
 end
 
---- Ends the actors of this vm, the latest first, each by way of its terminate("shutdown"), for which it has 5 seconds;
--- those that have a supervisor are ended by it, before it ends itself. What troupe.shutdown does before it ends pools.
-function M.shutdown()
+-- Those that nobody else ends, the latest first.
+local function unattended(refs, order)
   local left, me = {}, core.current()
-  for _, ref in ipairs(core.all()) do
+  for ref in pairs(refs) do
     if ref ~= me and not bonds.supervised[ref] then left[#left + 1] = ref end
   end
-  table.sort(left, function(a, b) return core.address(a) > core.address(b) end)
-  for _, ref in ipairs(left) do
+  table.sort(left, function(a, b) return order(a) > order(b) end)
+  return left
+end
+
+local function end_each(refs)
+  for _, ref in ipairs(refs) do
     if not ref:stop "shutdown" then ref:kill() end
   end
+end
+
+--- Ends the actors that were spawned in this vm, the latest first, each by way of its terminate("shutdown"), for which
+-- it has 5 seconds: first those with a vm of their own, then the light ones. Those that have a supervisor are ended by
+-- it, before it ends itself. What troupe.shutdown does before it ends pools.
+function M.shutdown()
+  local here = {}
+  for _, ref in ipairs(core.all()) do here[ref] = true end
+  end_each(unattended(bonds.children, function(ref) return bonds.children[ref] end))
+  end_each(unattended(here, function(ref) return (core.address(ref)) end))
 end
 
 -- Says once that an actor failed.

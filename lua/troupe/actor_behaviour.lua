@@ -104,8 +104,16 @@ end
 function M.find(behaviour, what)
   local kind = type(behaviour)
   if kind == "string" then return M.load(behaviour) end
-  if kind == "table" or kind == "function" then return M.of(behaviour) end
-  error(("%s: behaviour: path, module, table or function expected, got %s"):format(what, kind), 3)
+  M.check(behaviour, what)
+  return M.of(behaviour)
+end
+
+--- Raises for what is no behaviour.
+function M.check(behaviour, what)
+  local kind = type(behaviour)
+  if kind ~= "string" and kind ~= "table" and kind ~= "function" then
+    error(("%s: behaviour: path, module, table or function expected, got %s"):format(what, kind), 3)
+  end
 end
 
 return M

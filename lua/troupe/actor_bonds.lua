@@ -24,6 +24,12 @@ local interested = {} -- actor -> { address of a vm that is to be told of its en
 -- Actors that another one starts again when they end.
 M.supervised = setmetatable({}, { __mode = "k" })
 
+-- Of the actors of this vm.
+M.isolation = "light"
+
+-- Live actors of vms of their own that were spawned here -> which it was.
+M.children = {}
+
 local function current(what)
   local ref = core.current()
   if not ref then error(what .. ": only in an actor", 3) end
@@ -190,7 +196,7 @@ function M.ended(ref, reason, queue, head, tail)
   registry.forget(ref)
   bury(ref, queue, head, tail)
   local place, who, others, vms = waiting[ref], watchers[ref], links[ref], interested[ref]
-  waiting[ref], watchers[ref], links[ref], interested[ref] = nil, nil, nil, nil
+  waiting[ref], watchers[ref], links[ref], interested[ref], M.children[ref] = nil, nil, nil, nil, nil
   if vms then
     for vm in pairs(vms) do core.obituary(vm, ref, reason) end
   end

@@ -16,9 +16,9 @@ local orders = {}
 
 function orders.watch(ref, _, vm) bonds.interest(ref, vm) end
 
-function orders.link(ref, other) bonds.tied(ref, other) end
+function orders.link(ref, _, _, other) bonds.tied(ref, other) end
 
-function orders.unlink(ref, other) bonds.untie(ref, other) end
+function orders.unlink(ref, _, _, other) bonds.untie(ref, other) end
 
 function orders.stop(ref, _, _, reason) M.stop_in_turn(ref, reason) end
 

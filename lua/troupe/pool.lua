@@ -9,9 +9,10 @@ local core = require "troupe.core"
 local options = require "troupe.options"
 local process = require "troupe.pool.process"
 local settings = require "troupe.pool.settings"
+local vm_options = require "troupe.pool.options"
 
-local debug, error, getmetatable, ipairs, math, next, package, pairs, require, table, tostring, type =
-  debug, error, getmetatable, ipairs, math, next, package, pairs, require, table, tostring, type
+local error, getmetatable, ipairs, math, next, package, pairs, require, table, type =
+  error, getmetatable, ipairs, math, next, package, pairs, require, table, type
 
 local Pool = core.class
 
@@ -30,38 +31,10 @@ local pool_options = {
 }
 for name, want in pairs(process.known) do pool_options[name] = want end
 
-local known_libs = {
-  coroutine = true, table = true, io = true, os = true, string = true, math = true, utf8 = true, debug = true,
-  package = true,
-}
-
 local known_levels = {
   emerg = true, alert = true, fatal = true, error = true, warning = true, notice = true, info = true, debug = true,
   trace = true,
 }
-
--- The standard libraries that an option asks for, comma-separated; nil for all.
-local function libs_of(libs)
-  if not libs then return nil end
-  for i, name in ipairs(libs) do
-    if not known_libs[name] then
-      error(("troupe.pool: libs: name of a standard library expected at [%d], got %s"):format(i, tostring(name)), 3)
-    end
-  end
-  return table.concat(libs, ",")
-end
-
--- The C functions that an option wants preloaded, by name.
-local function preload_of(preload)
-  for name, fn in pairs(preload or {}) do
-    local plain = type(fn) == "function" and debug.getinfo(fn, "S").what == "C" and not debug.getupvalue(fn, 1)
-    if type(name) ~= "string" or not plain then
-      error(("troupe.pool: preload: C function without upvalues expected at [%s], got %s"):format(tostring(name),
-        type(fn)), 3)
-    end
-  end
-  return preload
-end
 
 local function level_of(level)
   if level and not known_levels[level] then
@@ -139,7 +112,8 @@ local function new(opts)
     concurrency = opts.concurrency, queue_limit = opts.queue_limit,
   }
   order.rate_jobs, order.rate_per = rate_of(opts.rate)
-  order.libs, order.preload = libs_of(opts.libs), preload_of(opts.preload)
+  order.libs = vm_options.libs(opts.libs, "troupe.pool", 2)
+  order.preload = vm_options.preload(opts.preload, "troupe.pool", 2)
   order.log_level = level_of(opts.log_level)
   process.add(order, opts, 2)
   local pool

@@ -1,0 +1,60 @@
+-- actor_host.lua - the one job of a vm that is an actor's own: it makes the actor, and lasts as long.
+--
+--     spawned --init returns--> told of it --the actor ends--> over
+--     spawned --init fails--> told why, over
+--     any --the job is killed--> the actor is killed, over
+
+require "troupe"
+local core = require "troupe.actor.core"
+local actor = require "troupe.actor"
+local behaviours = require "troupe.actor_behaviour"
+local bonds = require "troupe.actor_bonds"
+
+local _G, package, pairs, setmetatable = _G, package, pairs, setmetatable
+
+local M = {}
+
+-- Libraries that the option `libs` left out.
+local function take_away(libs)
+  local wanted = { _G = true }
+  for _, name in pairs(libs) do wanted[name] = true end
+  for _, name in pairs { "coroutine", "table", "io", "os", "string", "math", "utf8", "debug", "package" } do
+    if not wanted[name] then _G[name], package.loaded[name] = nil, nil end
+  end
+  if not wanted.package then _G.require = nil end
+end
+
+local function furnish(opts)
+  if opts.path then package.path = opts.path .. ";" .. package.path end
+  if opts.cpath then package.cpath = opts.cpath .. ";" .. package.cpath end
+  if opts.libs then take_away(opts.libs) end
+end
+
+local function make(behaviour, opts, ...)
+  local class, why = behaviours.find(behaviour, "spawn")
+  if not class then return nil, why end
+  return actor.spawn_here(class, opts, ...)
+end
+
+--- The job.
+-- @param number   integer: the call of the spawning vm that waits for what becomes of this
+-- @param behaviour as spawn got it
+-- @param opts     table: vm (address of the spawning vm), spawner (reference of the actor to be linked with), and of
+--   spawn's options those that matter here
+-- @param ...      arguments of init
+function M.run(number, behaviour, opts, ...)
+  core.host()
+  furnish(opts)
+  bonds.isolation = opts.isolation
+  local ref, why = make(behaviour, opts, ...)
+  if not ref then
+    core.send_reply(number, opts.vm, true, nil, why)
+    return
+  end
+  local _ <close> = setmetatable({}, { __close = function() core.exit(ref, "killed", true, true) end })
+  core.send_reply(number, opts.vm, true, ref)
+  if not core.alive(ref) then core.obituary(opts.vm, ref, core.reason(ref)) end -- it came before the reference did
+  bonds.await_end(ref)
+end
+
+return M

@@ -1,0 +1,103 @@
+-- actor_thread.lua - actors with a vm of their own, seen from where they are spawned.
+--
+-- Such an actor is the one light actor of a worker (actor_host.lua), whose pool has nothing else, is in no list, and
+-- ends with it. So what is true of workers is true here: how a vm is made, what it may take, how it is broken into and
+-- given up. The actor lives on when the vm that spawned it ends.
+
+require "troupe"
+local core = require "troupe.actor.core"
+local bonds = require "troupe.actor_bonds"
+local future = require "troupe.actor_future"
+local registry = require "troupe.registry"
+
+local error, package, pcall, require = error, package, pcall, require
+
+local M = {}
+
+-- Set when the first one is spawned: pools need more than actors do.
+local pools, pool_options, submit
+
+local function load_pools()
+  pools = require "troupe.core"
+  require "troupe.pool"
+  pool_options = require "troupe.pool.options"
+  submit = require "troupe.pool.submit"._submit_checked
+end
+
+local function order_of(opts)
+  return {
+    name = opts.name or "actor", workers = 1, memory_limit = opts.memory_limit, path = package.path,
+    cpath = package.cpath, preload = pool_options.preload(opts.preload, "spawn", 4), hosts = true,
+    process = opts.isolation == "process" or nil, uid = -1, gid = -1,
+  }
+end
+
+-- Its job ends when the actor has ended, whatever way; before the actor is there only for a reason.
+local function submit_host(pool, number, behaviour, opts, ...)
+  return submit(pool, "troupe.actor_host:run", {
+    outlive = true,
+    on_error = function(_, err) core.reply_late(number, false, err) end,
+  }, nil, number, behaviour, {
+    vm = core.own_address(), spawner = opts.link and core.current() or nil, isolation = opts.isolation or "thread",
+    mailbox_limit = opts.mailbox_limit, init_timeout = opts.init_timeout, libs = opts.libs, path = opts.path,
+    cpath = opts.cpath,
+  }, ...)
+end
+
+local function start(pool, number, ...)
+  local ok, job = pcall(submit_host, pool, number, ...)
+  if ok then
+    pools.disown(pool)
+    return job
+  end
+  pool:close()
+  core.reply_late(number, false, job)
+  error(job, 4)
+end
+
+local count = 0
+
+local function settle(ref, opts)
+  core.expect(ref)
+  count = count + 1
+  if core.alive(ref) then bonds.children[ref] = count end
+  if opts.name then
+    local ok, why = registry.register(opts.name, ref)
+    if not ok then
+      ref:kill()
+      return nil, why
+    end
+  end
+  if opts.monitor then bonds.watch(core.current(), ref) end
+  return ref
+end
+
+--- Spawns an actor in a vm of its own.
+-- @param behaviour path, module, table or function; what is no text must be able to cross
+-- @param opts table: spawn's options, checked
+-- @param ... arguments of init
+-- @return its reference; nil, error
+function M.spawn(behaviour, opts, ...)
+  if not pools then load_pools() end
+  if opts.name and registry.whereis(opts.name) then return nil, "name taken" end
+  if opts.libs then pool_options.libs(opts.libs, "spawn", 3) end
+  local number = core.await_reply()
+  local born = future.of(number)
+  local job = start(pools.new(order_of(opts)), number, behaviour, opts, ...)
+  local ok, ref, why = born:join(opts.init_timeout)
+  if ok == nil then
+    job:kill(0)
+    return nil, "timeout"
+  end
+  if not ok then return nil, ref end
+  if not ref then return nil, why end
+  return settle(ref, opts)
+end
+
+--- ref:kill() of another vm's actor: by its vm, or if that reads no mail, by the node.
+function M.kill(ref)
+  core.control(ref, "kill")
+  core.doom(ref)
+end
+
+return M
