@@ -41,4 +41,13 @@ function M.await(what, condition)
   end
 end
 
+--- How many connections this program has, those that listen counted too.
+function M.count_sockets()
+  local stat <close> = assert(io.open "/proc/self/stat")
+  local list = assert(io.popen(("ls -l /proc/%d/fd"):format(stat:read "n")))
+  local _, count = list:read "a":gsub("socket:", "")
+  list:close()
+  return count
+end
+
 return M
