@@ -107,7 +107,7 @@ static void post_close(struct mailbox *self, struct post *p)
 {
     if (!p->socket)
         return;
-    zmq_close(p->socket);
+    mailbox_socket_close(p->socket);
     tray_leave(p->tray);
     p->socket = NULL;
     p->tray = NULL;
@@ -142,7 +142,7 @@ void mailbox_close(struct mailbox **mailbox)
             post_close(self, &self->pages[page][i]);
         free(self->pages[page]);
     }
-    zmq_close(self->pull);
+    mailbox_socket_close(self->pull);
     message_destroy_list(&self->letters);
     message_destroy_list(&self->own);
     message_destroy_list(&self->late);

@@ -7,14 +7,16 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
+#include <time.h>
 
 #include <zmq.h>
 
 #include "descriptors.h"
 #include "troupe.h"
 
-enum { CONTEXT_DESCRIPTORS = 8 };
+enum { CONTEXT_DESCRIPTORS = 8, REAPING_MS = 1000 };
 
 static struct {
     pthread_mutex_t lock;
@@ -88,11 +90,34 @@ static void endpoint(char out[64], uint16_t box, uint32_t generation)
     snprintf(out, 64, "inproc://troupe/%u/%u", (unsigned)box, (unsigned)generation);
 }
 
+/* A socket that was closed keeps its descriptor until libzmq's reaper, a thread, has come to it: on a busy machine later than
+ * the next one is opened. So where none is left, those are awaited, for a second at most, once. */
+static atomic_bool is_reaping;
+
+static void *socket_new(int type)
+{
+    static const struct timespec pause = { .tv_nsec = 1000000 };
+    void *s = zmq_socket(context.zmq, type);
+    for (int ms = 0; !s && zmq_errno() == EMFILE && ms < REAPING_MS && atomic_load(&is_reaping); ms++) {
+        nanosleep(&pause, NULL);
+        s = zmq_socket(context.zmq, type);
+    }
+    if (!s)
+        atomic_store(&is_reaping, false);
+    return s;
+}
+
+void mailbox_socket_close(void *socket)
+{
+    atomic_store(&is_reaping, true);
+    zmq_close(socket);
+}
+
 int mailbox_socket_open(void **out, int type, uint16_t box, uint32_t generation)
 {
     char name[64];
     int unbounded = 0;
-    void *s = zmq_socket(context.zmq, type);
+    void *s = socket_new(type);
     if (!s)
         return mailbox_zmq_status();
     endpoint(name, box, generation);
@@ -101,7 +126,7 @@ int mailbox_socket_open(void **out, int type, uint16_t box, uint32_t generation)
     zmq_setsockopt(s, ZMQ_SNDHWM, &unbounded, sizeof unbounded);
     if (type == ZMQ_PULL ? zmq_bind(s, name) : zmq_connect(s, name)) {
         int rc = mailbox_zmq_status();
-        zmq_close(s);
+        mailbox_socket_close(s);
         return rc;
     }
     *out = s;

@@ -15,6 +15,8 @@ bool mailbox_is_forked(void);
 /* A socket without high-water mark, bound (ZMQ_PULL) or connected (ZMQ_PUSH) to that opening of the box. 0 or a status. */
 int mailbox_socket_open(void **out, int type, uint16_t box, uint32_t generation);
 
+void mailbox_socket_close(void *socket);
+
 /* ZeroMQ's latest error as a status. */
 int mailbox_zmq_status(void);
 

@@ -34,6 +34,7 @@ struct wire {
     void *socket;
     bool own_context;
     void *monitor; /* is told of peers; NULL: nobody asks, or nobody could tell */
+    bool is_blind; /* it cannot know, and may have some */
     int peers;     /* that were there when the monitor was last read */
     zmq_msg_t frame;
     char endpoint[ENDPOINT_SIZE];
@@ -144,12 +145,14 @@ static int coming(const struct wire_options *o)
 }
 
 /* Has the peers' coming and going told. A sender that is bound needs it not: without peers it takes nothing. Within the
- * wires themselves libzmq tells nothing. */
+ * wires themselves libzmq tells nothing; but there, what was sent has come. */
 static int watch_peers(struct wire *self, void *zmq, const struct wire_options *o)
 {
     static atomic_uint number;
     char name[64];
-    if ((is_sender(o->kind) && (o->kind != WIRE_PUSH || o->bind)) || strncmp(o->endpoint, "inproc://", 9) == 0)
+    bool is_inside = strncmp(o->endpoint, "inproc://", 9) == 0;
+    self->is_blind = is_sender(o->kind) && (o->kind != WIRE_PUSH || o->bind || is_inside);
+    if (self->is_blind || is_inside)
         return 0;
     snprintf(name, sizeof name, "inproc://troupe-peers-%u", atomic_fetch_add(&number, 1));
     if (zmq_socket_monitor(self->socket, name, coming(o) | ZMQ_EVENT_DISCONNECTED))
@@ -181,7 +184,7 @@ int wire_peers(struct wire *self)
 
 bool wire_has_peer(struct wire *self)
 {
-    return wire_peers(self) > 0 || !self->monitor;
+    return wire_peers(self) > 0 || self->is_blind;
 }
 
 static int attach(struct wire *self, const struct wire_options *o)
