@@ -24,7 +24,7 @@ end)
 t.test("a chat's room crashes and comes back, and its guests with it", function()
   local socket = require "socket"
   local path = top .. "/examples/actor_chat.lua"
-  local command = ("timeout %d '%s' run '%s' & echo $!; wait"):format(t.script_deadline, os.getenv "TROUPE", path)
+  local command = ("echo $$; exec timeout %d '%s' run '%s'"):format(t.script_deadline, os.getenv "TROUPE", path)
   local pipe = io.popen(command)
   local process, port = pipe:read "l", tonumber(pipe:read "l":match "%d+")
   local function guest()
