@@ -124,6 +124,10 @@ void lua_actor_leave(lua_State *L)
         return;
     house->closed = true;
     lua_registry_left(L, house->base);
+    bool complete = lua_rawgetp(L, LUA_REGISTRYINDEX, &actor_hooks_key) == LUA_TTABLE;
+    lua_pop(L, 1);
+    if (!complete)
+        return; /* actor.lua could not be loaded whole: there were no actors */
     lua_pushcfunction(L, tell_all);
     if (lua_pcall(L, 0, 0, 0) != LUA_OK)
         lua_pop(L, 1); /* for want of memory: calls to them end by their timeouts */
