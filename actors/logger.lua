@@ -8,8 +8,9 @@
 --
 -- Its options are those of troupe.log_sink.open, and own = true: what this program says goes there, too, by the first
 -- endpoint, until the logger ends; from then on to standard error. When it is stopped it takes what has come, writes it
--- and syncs it to its disk. Spawned first, or first of a supervisor's children, it is stopped last. It ends with an
--- error when nobody reads the descriptor that it writes to any more.
+-- and syncs it to its disk. First of a supervisor's children it is stopped last; with own = true and no supervisor,
+-- troupe.shutdown stops it after the pools. It ends with an error when nobody reads the descriptor that it writes to
+-- any more.
 
 local log = require "troupe.log"
 local log_sink = require "troupe.log_sink"
@@ -23,6 +24,7 @@ function Logger:init(options)
   local settings = {}
   for key, value in pairs(options or {}) do settings[key] = value end
   self.own, settings.own = settings.own, nil
+  self.ends_last = self.own
   if self.own and settings.server_cert then
     error("logger: option 'own' and a 'server_cert': use troupe.log.to with the option 'cert'", 0)
   end

@@ -99,18 +99,21 @@ static void told(lua_State *L, struct actors *house, const struct message *m)
         actor_note_sender(L, a, vm_of_address(h->from), h->flags & FLAG_COUNTED);
 }
 
-/* Body: what shall be done, and with what. Hook `control` gets: number of the call or 0, the actor's reference, the sender's or
- * false, the address of the vm that asks; then these. */
+/* Body: what shall be done, and with what. Hook `control` gets: number of the call or 0, the actor's reference or
+ * false for the vm itself, the sender's or false, the address of the vm that asks; then these. */
 static void control(lua_State *L, struct actors *house, const struct message *m)
 {
     const struct header *h = message_header(m);
     const struct actor *a = id_map_find(&house->live, h->to);
-    if (!a) {
+    if (!a && address_task(h->to)) {
         tell_dead(L, h);
         return;
     }
     lua_pushinteger(L, h->id ? (lua_Integer)note_call(L, house, NULL, h)->id : 0);
-    actor_push(L, a, lua_upvalueindex(ACTOR_ANCHORS));
+    if (a)
+        actor_push(L, a, lua_upvalueindex(ACTOR_ANCHORS));
+    else
+        lua_pushboolean(L, false); /* the vm itself is asked */
     push_sender(L, h);
     lua_pushinteger(L, (lua_Integer)vm_of_address(h->from));
     push_values(L, m);

@@ -219,7 +219,7 @@ static int subscribers(lua_State *L)
     return push_list(L, push_addresses, &found, rc);
 }
 
-static void post(lua_State *L, enum message_kind kind, uint64_t id, int64_t number)
+static void post(lua_State *L, enum message_kind kind, uint64_t id, int64_t number, const char *body)
 {
     struct loop *loop = lua_loop_seat(L)->loop;
     struct message *letter = loop ? message_new(kind) : NULL;
@@ -227,6 +227,7 @@ static void post(lua_State *L, enum message_kind kind, uint64_t id, int64_t numb
         return; /* the vm closes, and loses all it had; or memory is out, and what this was about stays until it does */
     message_header(letter)->id = id;
     message_header(letter)->u.number = number;
+    buffer_append(&letter->bytes, body, strlen(body)); /* a short one: a letter has room for it */
     ear_post(loop_ear(loop), NULL, &letter);
 }
 
@@ -235,7 +236,7 @@ static int count_dead(lua_State *L)
 {
     lua_Integer more = luaL_checkinteger(L, 1);
     if (mailbox_house())
-        post(L, MAIL_UNREAD, 0, more);
+        post(L, MAIL_UNREAD, 0, more, "");
     else
         registry_count_dead((uint64_t)more);
     return 0;
@@ -249,6 +250,29 @@ static int dead_letters(lua_State *L)
         return ask(L, MAIL_UNREAD);
     lua_pushinteger(L, (lua_Integer)registry_count_dead(0));
     return 1;
+}
+
+/* (address of this vm) it has actors, from now on until it closes */
+static int settle(lua_State *L)
+{
+    uint64_t vm = (uint64_t)luaL_checkinteger(L, 1);
+    if (mailbox_house()) {
+        lua_loop_with_node(L);
+        post(L, MAIL_SUBSCRIBE, vm, 0, REGISTRY_VMS);
+        return 0;
+    }
+    int rc = registry_subscribe(enter(L), REGISTRY_VMS, strlen(REGISTRY_VMS), vm);
+    registry_exit();
+    return rc ? no_memory(L) : 0;
+}
+
+/* () -> a list of the addresses of the vms that have actors, in the order in which they had some first. Among them are
+ * subscribers to all that there is: addresses of actors. */
+static int vms(lua_State *L)
+{
+    lua_settop(L, 0);
+    lua_pushliteral(L, REGISTRY_VMS);
+    return subscribers(L);
 }
 
 /* (address) the actor is dead, as its vm has told */
@@ -268,7 +292,7 @@ static int is_away(lua_State *L)
 void lua_registry_ended(lua_State *L, uint64_t address)
 {
     if (mailbox_house())
-        post(L, MAIL_GONE, address, 0);
+        post(L, MAIL_GONE, address, 0, "");
     else
         registry_ended(address);
 }
@@ -276,7 +300,7 @@ void lua_registry_ended(lua_State *L, uint64_t address)
 void lua_registry_left(lua_State *L, uint64_t address)
 {
     if (mailbox_house())
-        post(L, MAIL_GONE, address, 0);
+        post(L, MAIL_GONE, address, 0, "");
     else
         registry_closed(address);
 }
@@ -287,7 +311,7 @@ int lua_registry_open(lua_State *L)
         {"register", do_register}, {"unregister", unregister}, {"whereis", whereis}, {"registered", registered},
         {"name_of", name_of}, {"subscribe", subscribe}, {"unsubscribe", unsubscribe}, {"subscribers", subscribers},
         {"count_dead", count_dead}, {"dead_letters", dead_letters}, {"ended", ended},
-        {"is_away", is_away}, {NULL, NULL}};
+        {"settle", settle}, {"vms", vms}, {"is_away", is_away}, {NULL, NULL}};
     luaL_newlib(L, functions);
     return 1;
 }

@@ -66,6 +66,11 @@ bool registry_is_empty(const struct registry *self)
     return self->members.count == 0;
 }
 
+bool registry_has_actors(const struct registry *self)
+{
+    return self->actors > 0;
+}
+
 /* ---- members and boxes */
 
 static struct box *find_box(const struct registry *self, uint64_t address)
@@ -103,6 +108,7 @@ static struct member *make_member(struct registry *self, uint64_t address)
     *member = (struct member){.item.hash = hash_number(address), .address = address, .box = box};
     LIST_INSERT_HEAD(&box->members, member, same_box);
     table_insert(&self->members, &member->item);
+    self->actors += address_task(address) != 0;
     return member;
 }
 
@@ -125,6 +131,7 @@ void registry_drop_member(struct registry *self, struct member *member)
     struct box *box = member->box;
     if (!LIST_EMPTY(&member->names) || !LIST_EMPTY(&member->subscriptions))
         return;
+    self->actors -= address_task(member->address) != 0;
     LIST_REMOVE(member, same_box);
     table_remove(&self->members, &member->item);
     free(member);

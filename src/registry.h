@@ -22,6 +22,9 @@ void registry_destroy(struct registry **self);
 /* True when nobody has a name or a subscription. */
 bool registry_is_empty(const struct registry *self);
 
+/* True when an actor has: an address whose task is not 0, that is no whole vm. */
+bool registry_has_actors(const struct registry *self);
+
 /* Gives the address, which is not 0, a name. 0; TROUPE_EINVAL when the name is taken, TROUPE_ENOMEM, then unchanged. */
 int registry_register(struct registry *self, const char *name, size_t size, uint64_t address);
 

@@ -86,6 +86,7 @@ struct subscription {
 struct registry {
     struct table names, members, boxes, words, subscriptions;
     LIST_HEAD(, box) all_boxes;
+    size_t actors; /* members that are no whole vms */
     struct word *root;
     uint64_t searches;
 };

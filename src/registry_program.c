@@ -2,7 +2,7 @@
  *
  * Invariants:
  *  1. the registry is there exactly while somebody has something in it, or somebody is inside;
- *  2. `used` is set before the lock is given back that something was put in under: who ends after that sees it;
+ *  2. `used` is set before the lock is given back under which an actor got something: who ends after that sees it;
  *  3. a forked child has a copy as it was between two changes.
  */
 #include "registry_program.h"
@@ -14,7 +14,7 @@ static struct {
     pthread_mutex_t lock;
     pthread_once_t forks;
     struct registry *registry;
-    atomic_bool used; /* there is something to forget */
+    atomic_bool used; /* there is something to forget when an actor ends */
     _Atomic uint64_t dead_letters;
 } program = {.lock = PTHREAD_MUTEX_INITIALIZER, .forks = PTHREAD_ONCE_INIT};
 
@@ -48,15 +48,13 @@ void registry_exit(void)
 {
     if (registry_is_empty(program.registry))
         registry_destroy(&program.registry);
-    atomic_store(&program.used, program.registry != NULL);
+    atomic_store(&program.used, program.registry && registry_has_actors(program.registry));
     give_lock();
 }
 
-/* Inside, when there is anything to forget. */
+/* Inside, when there is anything at all. */
 static struct registry *enter_used(void)
 {
-    if (!atomic_load(&program.used))
-        return NULL;
     take_lock();
     if (!program.registry)
         give_lock();
@@ -65,7 +63,7 @@ static struct registry *enter_used(void)
 
 void registry_ended(uint64_t address)
 {
-    struct registry *r = enter_used();
+    struct registry *r = atomic_load(&program.used) ? enter_used() : NULL;
     if (!r)
         return;
     registry_forget(r, address);

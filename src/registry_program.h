@@ -9,6 +9,9 @@
 
 #include "registry.h"
 
+/* The topic that every vm with actors has subscribed to, with its own address; no actor can. */
+#define REGISTRY_VMS ".vms"
+
 /* The registry, locked until registry_exit; NULL when memory is out, then it is not. */
 struct registry *registry_enter(void);
 void registry_exit(void);

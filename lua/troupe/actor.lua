@@ -13,12 +13,13 @@ local options = require "troupe.options"
 local receive = require "troupe.actor_receive"
 local registry = require "troupe.registry"
 local run = require "troupe.actor_run"
+local shutdown = require "troupe.actor_shutdown"
 local thread = require "troupe.actor_thread"
 local topic = require "troupe.topic"
 local wait = require "troupe.waiting"
 
-local error, ipairs, math, pairs, setmetatable, table, tostring, type =
-  error, ipairs, math, pairs, setmetatable, table, tostring, type
+local error, ipairs, math, pairs, setmetatable, tostring, type =
+  error, ipairs, math, pairs, setmetatable, tostring, type
 
 local M = {}
 
@@ -350,32 +351,6 @@ function M.spawn(what, ...)
   return spawn_here(class, opts, core.copy(...))
 end
 
--- Those that nobody else ends, the latest first.
-local function unattended(refs, order)
-  local left, me = {}, core.current()
-  for ref in pairs(refs) do
-    if ref ~= me and not bonds.supervised[ref] then left[#left + 1] = ref end
-  end
-  table.sort(left, function(a, b) return order(a) > order(b) end)
-  return left
-end
-
-local function end_each(refs)
-  for _, ref in ipairs(refs) do
-    if not ref:stop "shutdown" then ref:kill() end
-  end
-end
-
---- Ends the actors that were spawned in this vm, the latest first, each by way of its terminate("shutdown"), for which
--- it has 5 seconds: first those with a vm of their own, then the light ones. Those that have a supervisor are ended by
--- it, before it ends itself. What troupe.shutdown does before it ends pools.
-function M.shutdown()
-  local here = {}
-  for _, ref in ipairs(core.all()) do here[ref] = true end
-  end_each(unattended(bonds.children, function(ref) return bonds.children[ref] end))
-  end_each(unattended(here, function(ref) return (core.address(ref)) end))
-end
-
 -- Says once that an actor failed.
 local function crashed(ref, reason)
   require "troupe.log.core".say("error", ("%s failed: %s"):format(tostring(ref), tostring(reason)))
@@ -389,6 +364,11 @@ core.set_up(run.drain, {
 --- The actor whose handler runs.
 -- @return its reference; nil outside of actors
 M.current = core.current
+
+--- Ends the program's actors: what troupe.shutdown does before it ends pools.
+M.shutdown = shutdown.shutdown
+
+require "troupe.registry.core".settle(core.own_address())
 
 M.monitor, M.demonitor, M.link, M.unlink = bonds.monitor, bonds.demonitor, bonds.link, bonds.unlink
 M.register, M.unregister, M.whereis, M.registered =

@@ -23,6 +23,8 @@ local interested = {} -- actor -> { address of a vm that is to be told of its en
 
 -- Actors that another one starts again when they end.
 M.supervised = setmetatable({}, { __mode = "k" })
+-- Those that do so: actor -> fn() -> seconds that it may take to end its children.
+M.supervisors = setmetatable({}, { __mode = "k" })
 
 -- Of the actors of this vm.
 M.isolation = "light"

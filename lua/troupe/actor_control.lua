@@ -5,6 +5,8 @@
 local core = require "troupe.actor.core"
 local bonds = require "troupe.actor_bonds"
 local future = require "troupe.actor_future"
+local shutdown = require "troupe.actor_shutdown"
+local task_core = require "troupe.task.core"
 
 local M = {}
 
@@ -28,9 +30,26 @@ function orders.info(ref) return ref:info() end
 
 function orders.reload(ref) return ref:reload() end
 
+function orders.supervised(ref) bonds.supervised[ref] = true end
+
+function orders.keeps_log(ref) return shutdown.keeps_log(ref) end
+
+function orders.here() return true end -- the vm reads its mail
+
+-- operation -> fn(call, ...), which answers when it is done; for the vm itself
+local works = {}
+
+function works.shutdown(call, last)
+  task_core.spawn(function()
+    shutdown.end_own(last)
+    core.reply_late(call, true)
+  end)
+end
+
 --- Hook: another vm asks. `call` 0: it awaits no answer.
 function M.control(call, ref, sender, vm, operation, ...)
   local order = orders[operation]
+  if works[operation] then return works[operation](call, ...) end
   if call ~= 0 then core.reply_late(call, true, order(ref, sender, vm, ...)) else order(ref, sender, vm, ...) end
 end
 

@@ -11,8 +11,11 @@
 
 require "troupe"
 local actor = require "troupe.actor"
+local actor_core = require "troupe.actor.core"
+local bonds = require "troupe.actor_bonds"
 local options = require "troupe.options"
-local supervised = require "troupe.actor_bonds".supervised
+local ends = require "troupe.actor_shutdown"
+local supervised = bonds.supervised
 local now = require "troupe".now
 
 local error, ipairs, math, pairs, select, setmetatable, table, tostring, type =
@@ -76,18 +79,20 @@ local function begin(self, child)
   local start = child.spec.start
   local ref, why = actor.spawn(spawn_options(child, self.isolation), table.unpack(start, 2, start.n or #start))
   child.ref, child.due = ref, nil
-  if ref then self.by_ref[ref], supervised[ref] = child, true end
+  if not ref then return nil, why end
+  self.by_ref[ref], supervised[ref] = child, true
+  if actor_core.is_remote(ref) then actor_core.control(ref, "supervised") end
   return ref, why
 end
 
 local function finish(self, child)
-  local ref, shutdown = child.ref, child.spec.shutdown or 5
+  local ref, told = child.ref, child.spec.shutdown
   if child.due then child.due:cancel() end
   child.ref, child.due = nil, nil
   if not ref then return end
   self.by_ref[ref] = nil
   actor.unlink(ref)
-  if shutdown == "kill" or not ref:stop("shutdown", shutdown) then ref:kill() end
+  if told == "kill" or not ref:stop("shutdown", ends.seconds(ref, told)) then ref:kill() end
 end
 
 local function place_of(self, child)
@@ -262,7 +267,15 @@ function M.start_dynamic(self, ...)
   return ref
 end
 
+-- All children end one after the other.
+local function seconds(self)
+  local sum = 0
+  for ref, child in pairs(self.by_ref) do sum = sum + ends.seconds(ref, child.spec.shutdown) end
+  return sum
+end
+
 local function set_up(self, opts)
+  bonds.supervisors[self.ref] = function() return seconds(self) end
   self.strategy = opts.strategy or "one_for_one"
   self.intensity, self.period = opts.intensity or 3, opts.period or 5
   self.backoff, self.isolation = opts.backoff, opts.isolation or "light"
@@ -330,7 +343,7 @@ end }, { __index = Supervisor })
 --   { base =, factor = 2, max = }), name, link (to the spawning actor), isolation (of children that name none, default
 --   "light"), children: a list of { id =, start = { behaviour or { behaviour, options }, arguments... }, restart =
 --   "permanent" (default), "transient" (not after "normal" or "shutdown") or "temporary" (never), shutdown = seconds
---   (default 5) or "kill" }
+--   (default 5; for a supervisor, what its own children may take and 5) or "kill" }
 -- @return its reference, to call "which", "counts", "start_child", "stop_child", "restart_child"; nil, error
 -- @usage local tree = troupe.supervise { children = { { id = "store", start = { "actors/kv.lua" } } } }
 function M.supervise(opts)

@@ -1,4 +1,5 @@
--- run.lua - `troupe run SCRIPT.lua [ARG...]`: a program, as lua5.4 runs it, with the library at hand.
+-- run.lua - `troupe run SCRIPT.lua [ARG...]`: a program, as lua5.4 runs it, with the library at hand. When it has
+-- ended, its actors are, in order, and then its pools.
 
 local debug, getmetatable, io, loadfile, package, table, tostring, type, xpcall =
   debug, getmetatable, io, loadfile, package, table, tostring, type, xpcall
@@ -30,6 +31,13 @@ local function arg_table(args)
   return arg
 end
 
+-- A program without actors ends as its pools do, when the vm closes.
+local function close()
+  if not package.loaded["troupe.actor"] then return end
+  local ok, err = xpcall(require "troupe".shutdown, handler, true)
+  if not ok then complain(err) end
+end
+
 return function(args)
   if not args[1] or (args[1] ~= "-" and args[1]:sub(1, 1) == "-") then
     complain("run: " .. (args[1] and ("unknown option '" .. args[1] .. "'") or "a script is missing")
@@ -46,8 +54,7 @@ return function(args)
   local task = package.loaded["troupe.task"]
   if ok and task then ok, err = xpcall(task.run, handler) end -- what it has spawned goes on to its end
   local signal = program.signal()
-  if ok then return 0 end
-  if signal then return 128 + signal end
-  complain(err)
-  return 1
+  if not (ok or signal) then complain(err) end
+  close()
+  return ok and 0 or signal and 128 + signal or 1
 end

@@ -93,13 +93,20 @@ function M.find(name)
   return nil
 end
 
---- Ends the actors of this vm, supervisors from the leaves up; then shuts down every pool of the program, one after the
--- other, and waits for them. Not from a pool's job, which it would wait for.
+-- Until what was said has been written, in seconds.
+local LOG = 5
+
+--- Ends the program's actors, supervisors from the leaves up; then shuts down every pool of the program, one after the
+-- other, and waits for them; then ends actors that keep the log, and waits until all that was said is written. Not from
+-- a pool's job, which it would wait for.
 -- @param now boolean: what is pending is cancelled, what runs is stopped
 function M.shutdown(now)
-  local actor = package.loaded["troupe.actor"]
+  local some = package.loaded["troupe.actor"] or #require "troupe.registry.core".vms() > 0
+  local actor = some and require "troupe.actor"
   if actor then actor.shutdown() end
   for _, pool in ipairs(core.pools() or {}) do core.shut(pool[1], now) end
+  if actor then actor.shutdown(true) end
+  require "troupe.log".flush(LOG)
 end
 
 return M
