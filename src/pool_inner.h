@@ -153,6 +153,9 @@ void pool_end_job(struct pool *self, const struct action *a, double now);
 /* Logs that the job's run, or the job, failed, if the pool's maker wants that. `outcome` may be NULL. */
 void pool_log_failure(const struct pool *self, const struct ticket *t, enum job_end end, const struct message *outcome);
 
+/* A worker process that ended without having been asked to; `down` says how. */
+void pool_log_loss(const struct pool *self, int worker, const struct message *down);
+
 /* Workers that are processes. Reads what the order says of them: 0, or TROUPE_EBADMSG; *used bytes of it. */
 int pool_read_process(struct pool *self, const char *at, size_t size, size_t *used);
 

@@ -1,4 +1,4 @@
-/* pool_log.c - failed jobs in the log, at the level that the pool's maker chose. */
+/* pool_log.c - failed jobs in the log, at the level that the pool's maker chose, and lost workers. */
 #include <string.h>
 
 #include "log.h"
@@ -28,4 +28,15 @@ void pool_log_failure(const struct pool *self, const struct ticket *t, enum job_
     const char *name = t->extra && t->extra->name_size ? t->extra->name : NULL;
     log_say(self->log_level, "pool %s: job %llu%s%s%s failed: %.*s", self->worker.name, (unsigned long long)t->id,
             name ? " (" : "", name ? name : "", name ? ")" : "", (int)why.size, why.bytes);
+}
+
+void pool_log_loss(const struct pool *self, int worker, const struct message *down)
+{
+    static const char head[] = "lost: the worker process that ran the job is gone: ";
+    struct unpack_text why = error_of(down);
+    if (why.size >= sizeof head && memcmp(why.bytes, head, sizeof head - 1) == 0) {
+        why.bytes += sizeof head - 1;
+        why.size -= sizeof head - 1;
+    }
+    log_say(RECORD_WARNING, "worker %d of pool %s is lost: %.*s", worker, self->worker.name, (int)why.size, why.bytes);
 }

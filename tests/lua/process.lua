@@ -375,4 +375,17 @@ test("when the program is killed, its processes end", function()
   os.remove(list .. ".pid")
 end)
 
+test("a worker that is lost is in the log", function()
+  local said = {}
+  assert(troupe.log.to(function(record) said[#said + 1] = record end))
+  local pool = troupe.pool { workers = 1, isolation = "process", name = "mortal" }
+  pool:submit(function() os.execute "kill -9 $PPID" end):join(patience)
+  await("the record", function() return said[1] end)
+  pool:shutdown { soon = true }
+  assert(troupe.log.to "stderr")
+  eq(said[1].level, "warning")
+  match(said[1].message, "^worker 1 of pool mortal is lost: killed by signal 9")
+  eq(#said, 1)
+end)
+
 t.finish()
