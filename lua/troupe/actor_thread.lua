@@ -7,6 +7,7 @@
 require "troupe"
 local core = require "troupe.actor.core"
 local bonds = require "troupe.actor_bonds"
+local bundle = require "troupe.actor_bundle"
 local future = require "troupe.actor_future"
 local registry = require "troupe.registry"
 
@@ -34,10 +35,10 @@ end
 
 -- Its job ends when the actor has ended, whatever way; before the actor is there only for a reason.
 local function submit_host(pool, number, behaviour, opts, ...)
-  return submit(pool, "troupe.actor_host:run", {
+  return submit(pool, bundle.run, {
     outlive = true,
     on_error = function(_, err) core.reply_late(number, false, err) end,
-  }, nil, number, behaviour, {
+  }, nil, bundle.get(), number, behaviour, {
     vm = core.own_address(), spawner = opts.link and core.current() or nil, isolation = opts.isolation or "thread",
     mailbox_limit = opts.mailbox_limit, init_timeout = opts.init_timeout, libs = opts.libs, path = opts.path,
     cpath = opts.cpath,
