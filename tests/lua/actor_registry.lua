@@ -163,7 +163,12 @@ for _, kind in ipairs(kinds) do
       found:send("hello", 2)
       return found
     end):await(patience), ref)
-    local heard = ask(ref, "heard")
+    local heard
+    await(function()
+      heard = ask(ref, "heard")
+      return #heard == 2
+    end, "what two vms sent")
+    table.sort(heard, function(a, b) return a[2] < b[2] end)
     deep(heard, { { "hello", 1 }, { "hello", 2 } })
     ref:kill()
     await(function() return not ref:alive() or troupe.whereis "ear" == nil end, "its end")
@@ -187,6 +192,7 @@ for _, kind in ipairs(kinds) do
       for i = 1, 100 do deep(heard[i], { "news.sport", i }) end
       deep(heard[101], ref == b and { "news.sport.late", "late" } or nil)
     end
+    await(function() return count == 100 end, "what was published here")
     last = 0
     eq(ask(a, "publish", "news.sport", 100), 300)
     local heard
@@ -276,6 +282,34 @@ for _, kind in ipairs(kinds) do
     await(function() return #seen == 10 end, "the dead letters")
     for i = 1, 10 do deep(seen[i], { gone, "late", i }) end
     eq(troupe.dead_letters(), before + 10)
+    watcher:kill()
+  end)
+end
+
+for _, kind in ipairs(kinds) do
+  test("an actor with a " .. kind .. " of its own has its name before spawn returns, until it ends", function()
+    local down = {}
+    local watcher = light {
+      watch = function(_, ref) troupe.monitor(ref) end,
+      down = function() down[#down + 1] = troupe.whereis "own" == nil end,
+    }
+    local behaviour = {
+      init = function() require "troupe".subscribe "own.topic" end,
+      who = function() return "here" end,
+    }
+    for i, ending in ipairs { "stop", "kill" } do
+      local ref = assert(troupe.spawn { behaviour, isolation = kind, name = "own" })
+      eq(troupe.whereis "own", ref)
+      eq(ask(troupe.whereis "own", "who"), "here")
+      eq(troupe.publish "own.topic", 1)
+      deep({ troupe.spawn { behaviour, isolation = kind, name = "own" } }, { nil, "name taken" })
+      deep(troupe.registered(), { "own" })
+      ask(watcher, "watch", ref)
+      ref[ending](ref)
+      await(function() return #down == i end, "news of its end")
+      deep(down, i == 1 and { true } or { true, true })
+      eq(troupe.publish "own.topic", 0)
+    end
     watcher:kill()
   end)
 end
