@@ -17,8 +17,8 @@ function gates.gate()
   return setmetatable({ name = name, arrival = name .. ".arrival" }, Gate)
 end
 
--- A job that is in C, where no interrupt reaches it, until the gate is open. From there it tells that it has arrived: an
--- interrupt on the way would end it.
+-- A job that is in C, where no interrupt reaches it, until the gate is open. From there it tells that it has arrived:
+-- an interrupt on the way would end it.
 function gates.stuck(name)
   os.execute((": >'%s.arrival'; while [ -e '%s' ]; do sleep 0.02; done"):format(name, name))
 end
