@@ -55,7 +55,7 @@ static void collect_orphan(void *load, void *context)
 {
     const struct ticket *t = load;
     struct orphans *self = context;
-    if (t->owner == self->owner && !t->outlive)
+    if (address_belongs(t->owner, self->owner) && !t->outlive)
         buffer_append(&self->ids, &t->id, sizeof t->id); /* one that finds no memory just goes on */
 }
 
