@@ -39,7 +39,7 @@
 #include "thread.h"
 #include "troupe.h"
 
-enum { START_ATTEMPTS = 5, BREAKS = 3, LETTERS_A_TURN = 256 };
+enum { START_ATTEMPTS = 5, LETTERS_A_TURN = 256 };
 
 static const double SLICE = 0.05;         /* seconds until what could not be delivered is tried again */
 static const double FIRST_BACKOFF = 0.05; /* seconds; doubled with each attempt */
@@ -49,6 +49,7 @@ static void let_go(struct bridge *self)
 {
     if (atomic_fetch_sub(&self->holders, 1) != 1)
         return;
+    pthread_mutex_destroy(&self->break_lock);
     message_destroy(&self->order);
     message_destroy(&self->down);
     mailbox_close(&self->mailbox);
@@ -59,12 +60,22 @@ static void let_go(struct bridge *self)
     free(self);
 }
 
-static void ring(struct bridge *self)
+void bridge_ring(struct bridge *self)
 {
     eventfd_write(self->bell, 1);
 }
 
 /* ---- its life ---- */
+
+/* The worker waits for the answer. */
+static void answer_claim(struct bridge *self, struct message **letter)
+{
+    struct header *h = message_header(*letter);
+    h->u.number = !self->claims || claims_take(self->claims, h->id, (uint32_t)h->u.number);
+    h->to = address_make(0, self->box, 0);
+    frames_put(self->frames, letter);
+    self->answered = true;
+}
 
 static void from_process(struct bridge *self, struct message **letter)
 {
@@ -74,13 +85,13 @@ static void from_process(struct bridge *self, struct message **letter)
         self->down = *letter;
         *letter = NULL;
     } else if (h->kind == MAIL_BROKEN) {
-        atomic_store(&self->idle_job, h->u.number ? 0 : h->id);
-        atomic_store(&self->cleaning, h->code);
+        bridge_note_broken(self, h);
+        message_destroy(letter);
+    } else if (h->kind == MAIL_MEMORY) {
+        atomic_store(&self->memory, (size_t)h->u.number);
         message_destroy(letter);
     } else if (h->kind == MAIL_CLAIM) {
-        if (self->claims)
-            claims_take(self->claims, h->id, (uint32_t)h->u.number);
-        message_destroy(letter);
+        answer_claim(self, letter);
     } else if (registry_take_letter(letter)) {
         if (*letter)
             frames_put(self->frames, letter);
@@ -130,29 +141,11 @@ static bool pass_up(struct bridge *self)
     return rc == 0;
 }
 
-/* What is asked of the process past the mail. */
-static bool pass_break(struct bridge *self)
-{
-    if (!atomic_exchange(&self->breaking, false))
-        return false;
-    uint64_t job = atomic_load(&self->break_job);
-    struct message *m = message_new(MAIL_BREAK);
-    if (!m)
-        return false; /* it is asked again */
-    self->breaks = job && job == self->broken && bridge_runs(self, job) ? self->breaks + 1 : 1;
-    self->broken = job;
-    if (self->breaks > BREAKS)
-        process_kill(self->process); /* it is in C, where nothing else reaches it */
-    message_header(m)->id = job;
-    frames_put(self->frames, &m);
-    return true;
-}
-
 static bool pass_down(struct bridge *self)
 {
     int count = 0;
     struct message *m;
-    bool some = pass_break(self) || self->answered;
+    bool some = bridge_pass_breaks(self) || self->answered;
     self->answered = false;
     while (!self->full && count < LETTERS_A_TURN && (m = mailbox_take(self->mailbox))) {
         frames_put(self->frames, &m);
@@ -354,6 +347,8 @@ int bridge_start(struct bridge **out, const struct bridge_options *options, stru
     if (!self)
         return TROUPE_ENOMEM;
     atomic_init(&self->holders, 2);
+    atomic_init(&self->memory, 0);
+    bridge_init_breaks(self);
     self->bell = self->poll = self->output[0].fd = self->output[1].fd = -1;
     int rc = furnish(self, options, node);
     if (rc == 0)
@@ -372,32 +367,31 @@ uint16_t bridge_box(const struct bridge *self)
     return self->box;
 }
 
-void bridge_interrupt(struct bridge *self, uint64_t job)
+static bool ask(struct bridge *self, struct mailbox *node, enum message_kind kind, uint64_t job)
 {
-    atomic_store(&self->break_job, job);
-    atomic_store(&self->breaking, true);
-    ring(self);
+    struct message *m = message_new(kind);
+    if (!m)
+        return false;
+    message_header(m)->to = address_make(0, self->box, 0);
+    message_header(m)->pool = self->pool; /* whose node side gets the answer */
+    message_header(m)->id = job;
+    mailbox_deliver(node, &m);
+    return true;
 }
 
 void bridge_recall(struct bridge *self, struct mailbox *node, uint64_t job)
 {
-    struct message *m = message_new(MAIL_RECALL);
-    if (!m)
-        return; /* what was handed stays there */
-    message_header(m)->to = address_make(0, self->box, 0);
-    message_header(m)->id = job;
-    mailbox_deliver(node, &m);
+    ask(self, node, MAIL_RECALL, job); /* without memory, what was handed stays there */
 }
 
-bool bridge_runs(struct bridge *self, uint64_t job)
+bool bridge_look(struct bridge *self, struct mailbox *node, uint64_t job)
 {
-    return atomic_load(&self->idle_job) != job;
+    return ask(self, node, MAIL_LOOK, job);
 }
 
-uint64_t bridge_cleaning(struct bridge *self)
+size_t bridge_memory(const struct bridge *self)
 {
-    bridge_interrupt(self, 0);
-    return atomic_load(&self->cleaning);
+    return atomic_load(&self->memory);
 }
 
 int bridge_join(struct bridge **bridge, double timeout)
@@ -415,7 +409,7 @@ void bridge_abandon(struct bridge **bridge)
     struct bridge *self = *bridge;
     *bridge = NULL;
     atomic_store(&self->abandoned, true);
-    ring(self);
+    bridge_ring(self);
     thread_detach(&self->thread);
     let_go(self);
 }

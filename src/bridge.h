@@ -23,6 +23,7 @@ struct bridge_order {
     int64_t parent; /* process */
     uint64_t memory_limit;
     uint64_t address_space;
+    double cpu_limit;
     int64_t uid, gid;
     int32_t nice;
     int32_t init; /* 0 or 1 */
@@ -52,11 +53,17 @@ void bridge_interrupt(struct bridge *self, uint64_t job);
  * MAIL_KEPT when the one was begun. */
 void bridge_recall(struct bridge *self, struct mailbox *node, uint64_t job);
 
-/* False when the process has said, asked last by bridge_interrupt, that it does not run the job. */
+/* Asks whether the job has begun there: MAIL_LOOK comes back. False for want of memory. */
+bool bridge_look(struct bridge *self, struct mailbox *node, uint64_t job);
+
+/* True when that is what runs there, by the process's answer to the last bridge_interrupt; or when it does not answer. */
 bool bridge_runs(struct bridge *self, uint64_t job);
 
-/* The target of the cleanup that ran there when the process was last asked, which it is anew; 0: none did. */
-uint64_t bridge_cleaning(struct bridge *self);
+/* What ran there when the process was last asked, which it is anew: a job, or the target of its cleanup; 0: nothing. */
+uint64_t bridge_target(struct bridge *self);
+
+/* Bytes that its vm's values took when it last told of a job's end. */
+size_t bridge_memory(const struct bridge *self);
 
 /* After MAIL_DOWN: 0 and the pointer nulled, or TROUPE_ETIMEDOUT. */
 int bridge_join(struct bridge **self, double timeout);

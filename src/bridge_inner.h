@@ -4,6 +4,7 @@
 #ifndef BRIDGE_INNER_H
 #define BRIDGE_INNER_H
 
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -11,12 +12,13 @@
 
 #include "bridge.h"
 #include "bridge_output.h"
+#include "message.h"
 
 struct frames;
 struct process;
 struct thread;
 
-enum { REASON_SIZE = 512 };
+enum { REASON_SIZE = 512, BREAKS_DUE = 64 };
 
 struct bridge {
     struct mailbox *mailbox;
@@ -30,8 +32,13 @@ struct bridge {
     atomic_int holders;
     int bell; /* eventfd: something below is to be done */
     atomic_bool abandoned;
-    atomic_bool breaking;
-    _Atomic uint64_t break_job, idle_job, cleaning; /* idle: not running, by the process's last word */
+    pthread_mutex_t break_lock;
+    uint64_t breaks_due[BREAKS_DUE]; /* under break_lock: jobs to be broken into */
+    int due_count;
+    int unanswered;       /* under break_lock: breaks that the process has not answered */
+    double unanswered_at; /* since when */
+    _Atomic uint64_t target; /* what runs there, by the process's last word */
+    _Atomic size_t memory; /* bytes that its vm's values take, by the process's last word */
     struct claims *claims;
 
     struct process *process;
@@ -39,8 +46,8 @@ struct bridge {
     struct output output[2];
     int poll;
     bool up, full, ended;
-    bool answered; /* what the registry says lies in `frames` */
-    uint64_t broken; /* the job last broken into, and how often in a row */
+    bool answered; /* answers to the process lie in `frames` */
+    uint64_t broken; /* what ran at the last break, and how often in a row the process has said so of what was broken into */
     int breaks;
     struct message *down; /* the process's own last word */
     char reason[REASON_SIZE];
@@ -49,6 +56,16 @@ struct bridge {
 /* Starts the process and makes it a house. 0; TROUPE_EDEAD: it ended before it said hello; or another status, when to try
  * again would be of no use. `reason` says why, unless the process's end does. */
 int bridge_open_house(struct bridge *self);
+
+/* bridge_break.c. The process is told to break into what it was asked for meanwhile; true when there was something. */
+void bridge_init_breaks(struct bridge *self);
+bool bridge_pass_breaks(struct bridge *self);
+
+/* MAIL_BROKEN has come. */
+void bridge_note_broken(struct bridge *self, const struct header *h);
+
+/* Wakes the bridge's thread. */
+void bridge_ring(struct bridge *self);
 
 /* Sends what it can; while the socket is full, its having room again is waited for too. */
 void bridge_flush(struct bridge *self);

@@ -5,7 +5,7 @@
 
 static double read_clock(clockid_t id)
 {
-    struct timespec t;
+    struct timespec t = { 0 };
     clock_gettime(id, &t);
     return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
 }
@@ -18,4 +18,9 @@ double clock_now(void)
 double clock_wall(void)
 {
     return read_clock(CLOCK_REALTIME);
+}
+
+double clock_processor(clockid_t id)
+{
+    return read_clock(id);
 }

@@ -399,7 +399,7 @@ void dispatcher_count(const struct dispatcher *self, struct dispatcher_counts *o
         .failed = self->ends[JOB_FAILED],
         .cancelled = self->ends[JOB_CANCELLED],
         .lost = self->ends[JOB_LOST],
-        .stopped = self->ends[JOB_STOPPED] + self->ends[JOB_KILLED] + self->ends[JOB_EXPIRED],
+        .stopped = self->ends[JOB_STOPPED] + self->ends[JOB_KILLED] + self->ends[JOB_EXPIRED] + self->ends[JOB_SPENT],
         .retried = self->retried,
     };
 }

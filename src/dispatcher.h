@@ -110,6 +110,10 @@ int dispatcher_decide(struct dispatcher *self, uint64_t id, bool again, void **d
 /* A job with a timeout has begun: from now on its time runs. TROUPE_EINVAL for a job this worker does not have. */
 int dispatcher_begun(struct dispatcher *self, int worker, uint64_t id, double now);
 
+/* The job, which runs at this worker, has taken more processor time than it may: it is ended as by its timeout.
+ * TROUPE_EINVAL for a job this worker does not have, TROUPE_ENOMEM: say it again. */
+int dispatcher_spent(struct dispatcher *self, int worker, uint64_t id, double now);
+
 /* The worker ran it: `ran` seconds, as `how` says; result is the caller's outcome, handed back in ACTION_END.
  * A failed run with retries left is delayed or queued again instead: then the result comes back in
  * *dropped for the caller to free. TROUPE_EINVAL for a job this worker does not have (result stays the

@@ -48,7 +48,7 @@ void dispatcher_free(struct dispatcher *self, struct job *job)
 static void forget_run(struct job *job)
 {
     job->stopping = 0;
-    job->rare->overdue = false;
+    job->rare->overdue = 0;
 }
 
 void dispatcher_skip_turn(struct dispatcher *self, struct job *job)

@@ -4,6 +4,7 @@
  *
  *     none -> run [dispatcher_begun, of a job with a timeout]
  *     run --the timeout has passed: ACTION_HALT--> grace
+ *     none, run --it has spent too much [dispatcher_spent]: ACTION_HALT--> grace
  *     none, run, grace -> grace [dispatcher_kill: the earlier moment counts]
  *     grace --passed: ACTION_BREAK--> break --every PRESS seconds: ACTION_BREAK--> break
  *     break --after PRESSES of them: ACTION_ABANDON--> break, in case nothing came of it
@@ -57,7 +58,7 @@ void dispatcher_drop_limit(struct dispatcher *self, struct job *job)
 enum job_end dispatcher_judge(const struct job *job, enum job_run how)
 {
     if (job->rare && job->rare->overdue)
-        return JOB_EXPIRED;
+        return (enum job_end)job->rare->overdue;
     if (how == RUN_KILLED)
         return JOB_KILLED;
     if (how == RUN_FAILED)
@@ -106,13 +107,30 @@ int dispatcher_kill(struct dispatcher *self, uint64_t id, double grace, double n
     return answer;
 }
 
+int dispatcher_spent(struct dispatcher *self, int worker, uint64_t id, double now)
+{
+    static const struct job_spec plain;
+    dispatcher_advance(self, now);
+    struct job *job = id_map_find(&self->live, id);
+    if (!job || (job->state != JOB_HANDED && job->state != JOB_PARKED) || (int)job->worker != worker)
+        return TROUPE_EINVAL;
+    if (!job->rare && dispatcher_add_rare(self, job, &plain))
+        return TROUPE_ENOMEM;
+    if (job->rare->phase == LIMIT_NONE || job->rare->phase == LIMIT_RUN) {
+        job->rare->overdue = JOB_SPENT;
+        set_limit(self, job, LIMIT_RUN, self->now);
+    }
+    return 0;
+}
+
 /* The job's limit has passed: what follows, and its next one. */
 static enum action_kind step(struct dispatcher *self, struct job *job)
 {
     struct job_rare *rare = job->rare;
     if (rare->phase == LIMIT_RUN) {
         job->stopping = 1;
-        rare->overdue = true;
+        if (!rare->overdue)
+            rare->overdue = JOB_EXPIRED;
         set_limit(self, job, LIMIT_GRACE, self->now + TIMEOUT_GRACE);
         return ACTION_HALT;
     }

@@ -58,6 +58,7 @@ enum job_end {
     JOB_STOPPED,   /* asked to end, it returned */
     JOB_KILLED,    /* asked to end, it was broken into or given up */
     JOB_EXPIRED,   /* its timeout passed */
+    JOB_SPENT,     /* it took too much processor time */
     JOB_ENDS
 };
 

@@ -25,7 +25,7 @@ struct job_rare {
     double wait;          /* seconds before the next retry */
     int attempts;         /* runs begun so far, of its turn */
     bool scheduled;       /* delayed: until a moment that was named, or its turn */
-    bool overdue;         /* the run's timeout has passed */
+    uint8_t overdue;      /* JOB_EXPIRED: the run's timeout has passed; JOB_SPENT: it takes too much processor time; 0: neither */
     bool killed;
     uint8_t phase;        /* enum job_limit */
     int breaks;           /* how often the run was broken into */
@@ -113,7 +113,7 @@ static inline void job_begin_anew(struct job *self)
     self->stopping = 0;
     self->syncing = 0;
     if (self->rare)
-        self->rare->overdue = false;
+        self->rare->overdue = 0;
 }
 
 static inline int job_attempts(const struct job *self)

@@ -105,6 +105,7 @@ static int append_process(lua_State *L, int index, struct message *letter)
 {
     struct process_order order = {
         .address_space = (uint64_t)number_field(L, index, "address_space"),
+        .cpu_limit = number_field(L, index, "cpu_limit"),
         .uid = (int64_t)number_field(L, index, "uid"),
         .gid = (int64_t)number_field(L, index, "gid"),
         .nice = (int32_t)number_field(L, index, "nice"),

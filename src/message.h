@@ -49,11 +49,11 @@ enum message_kind {
     MAIL_RESUME, /* client -> node -> worker: the job that synced with `number` of run `code` goes on; FLAG_STOPPED: to end */
     MAIL_HOUSE,  /* bridge -> worker process: who it is; body: struct bridge_order, strings, the encoded init call */
     MAIL_BREAK,  /* bridge -> worker process: break into job `id`, if it runs (0: into what runs) */
-    MAIL_BROKEN, /* worker process -> bridge: to BREAK: `number` 1 when job `id` runs, else 0 */
+    MAIL_BROKEN, /* worker process -> bridge: to BREAK of job `id`: `code` is what runs, 0 for nothing */
     MAIL_RECALL, /* node -> worker process: give back what has not begun, or job `id` alone */
     MAIL_RETURN, /* worker process -> node: a RUN given back unbegun, as it was recalled */
     MAIL_KEPT,   /* worker process -> node: job `id`, which was recalled alone, has begun */
-    MAIL_CLAIM,  /* worker process -> bridge: job `id` is cleaned up there, after run `number` */
+    MAIL_CLAIM,  /* worker process -> bridge: may job `id` be cleaned up there, after run `number`? Comes back, `number` 1: yes */
     MAIL_OUTPUT, /* bridge -> client: a line of a worker process's standard output (`number` 1) or error (2) */
     MAIL_TELL,   /* vm -> vm: a message from actor or vm `from` for actor `to`; `id`: the number of a call, 0: none */
     MAIL_REPLY,  /* vm -> vm: the answer to call `id`; FLAG_ERROR: body is the error */
@@ -61,7 +61,7 @@ enum message_kind {
     MAIL_OBITUARY, /* vm -> vm: actor `from` is dead; body: why */
     MAIL_BOUNCE, /* whoever could not deliver it -> vm: a TELL or CONTROL from there, which never reached `from` */
     MAIL_CREDIT, /* vm -> vm: actor `from`, which holds `id` messages at most, has taken `number` that were counted */
-    MAIL_REGISTER,    /* worker process -> bridge, as all that follow: name actor `id`; ANSWER true, false when it is taken */
+    MAIL_REGISTER,    /* worker process -> bridge, as all up to GONE: name actor `id`; ANSWER true, false when it is taken */
     MAIL_UNREGISTER,  /* free the name; ANSWER true when it was taken */
     MAIL_WHEREIS,     /* ANSWER the address of the actor of that name, or nil */
     MAIL_NAMES,       /* ANSWER an array of all names */
@@ -71,7 +71,10 @@ enum message_kind {
     MAIL_UNREAD,      /* `number` more messages reached nobody; ANSWER how many have by now */
     MAIL_GONE,        /* actor `id` is dead, or all of the vm of that address are */
     MAIL_LOST,   /* node -> vm: the vm `from`, or the worker process, is gone and could not tell of its actors */
-    MAIL_DOOM    /* vm -> node: break into the vm of actor `id`, which is the actor's own, and end it */
+    MAIL_DOOM,   /* vm -> node: break into the vm of actor `id`, which is the actor's own, and end it */
+    MAIL_MEMORY, /* worker process -> bridge: `number` bytes are what its vm's values take */
+    MAIL_LOOK,   /* node -> worker process: has job `id` begun? Comes back with `number` 1 when it has, or has ended, else 0 */
+    MAIL_SPENT   /* worker process -> node: job `id`, which runs, has taken more processor time than each may */
 };
 
 enum message_flag {

@@ -106,7 +106,7 @@ static void return_to_sender(struct node *self, struct message **letter)
 {
     struct header *h = message_header(*letter);
     bool job = h->kind == MAIL_SUBMIT, closing = h->kind == MAIL_CLOSE, discarded = h->flags & FLAG_DISCARD;
-    bool from_worker = h->kind == MAIL_DONE || h->kind == MAIL_PARKED || h->kind == MAIL_BEGUN || h->kind == MAIL_REFUSE || h->kind == MAIL_RETURN || h->kind == MAIL_KEPT ||
+    bool from_worker = h->kind == MAIL_DONE || h->kind == MAIL_PARKED || h->kind == MAIL_BEGUN || h->kind == MAIL_REFUSE || h->kind == MAIL_RETURN || h->kind == MAIL_KEPT || h->kind == MAIL_SPENT || h->kind == MAIL_LOOK ||
                        h->kind == MAIL_DOWN || h->kind == MAIL_UP;
     bool statement = h->kind == MAIL_DECIDE || (h->kind == MAIL_PLACE && h->u.number == 0);
     bool of_stream = h->kind == MAIL_EMIT || h->kind == MAIL_WINDOW || h->kind == MAIL_TAKEN || h->kind == MAIL_RESUME;

@@ -29,6 +29,7 @@ struct pool_order {
  * NAME, each with its closing zero. */
 struct process_order {
     uint64_t address_space; /* bytes; 0: no limit */
+    double cpu_limit;       /* seconds of processor time for each job; 0: no limit */
     int64_t uid, gid;       /* -1: the program's */
     int32_t nice;
     uint32_t listens;       /* 1: lines of output go to the client */

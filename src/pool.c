@@ -70,6 +70,12 @@ void pool_handle(struct pool *self, struct message **letter, double now)
     case MAIL_BEGUN:
         pool_job_begun(self, letter, now);
         break;
+    case MAIL_LOOK:
+        pool_answer_looked(self, message_header(*letter)->id, message_header(*letter)->u.number != 0);
+        break;
+    case MAIL_SPENT:
+        dispatcher_spent(self->dispatcher, pool_worker_of(self, *letter), message_header(*letter)->id, now);
+        break;
     case MAIL_PARKED:
         dispatcher_parked(self->dispatcher, pool_worker_of(self, *letter), message_header(*letter)->id, now);
         break;
@@ -358,6 +364,7 @@ void pool_destroy(struct pool **pool)
     message_destroy_list(&self->waiting);
     gate_release(&self->gate);
     message_destroy_list(&self->recalled);
+    message_destroy_list(&self->looked_for);
     message_destroy(&self->failure);
     message_destroy(&self->init);
     message_destroy(&self->open);

@@ -57,6 +57,14 @@ static void pack_info(struct buffer *out, const char *word, const struct job_inf
 
 void pool_answer_status(struct pool *self, struct message **letter)
 {
+    uint64_t id = message_header(*letter)->id;
+    bool runs = dispatcher_state(self->dispatcher, id) == JOB_RUNNING, begun = runs && pool_has_begun(self, id);
+    if (!begun || !pool_ask_begun(self, letter))
+        pool_tell_status(self, letter, begun);
+}
+
+void pool_tell_status(struct pool *self, struct message **letter, bool begun)
+{
     static const char *const words[] = {
         [JOB_NONE] = "unknown", [JOB_DELAYED] = "delayed", [JOB_QUEUED] = "queued", [JOB_HANDED] = "queued",
         [JOB_RUNNING] = "running", [JOB_PARKED] = "running", [JOB_ASKED] = "delayed", [JOB_GANGED] = "queued",
@@ -64,7 +72,7 @@ void pool_answer_status(struct pool *self, struct message **letter)
     const struct header *h = message_header(*letter);
     struct job_info info;
     dispatcher_info(self->dispatcher, h->id, &info);
-    if (info.state == JOB_RUNNING && !pool_has_begun(self, h->id)) {
+    if (info.state == JOB_RUNNING && !begun) {
         info.state = JOB_HANDED;
         info.attempt--;
         info.started = 0;

@@ -8,6 +8,7 @@
 #include "mailbox_route.h"
 #include "pool_inner.h"
 #include "registry_program.h"
+#include "run_note.h"
 #include "troupe.h"
 
 struct hand *pool_hand(struct pool *self, int worker)
@@ -103,11 +104,12 @@ void pool_worker_down(struct pool *self, struct message **letter, double now)
     hand_leave(hand);
     if (message_header(*letter)->flags & FLAG_LOST) {
         pool_lose_worker(self, worker, letter, now);
-        return;
+    } else {
+        if (failed)
+            note_failure(self, letter);
+        dispatcher_worker_down(self->dispatcher, worker, failed, now);
     }
-    if (failed)
-        note_failure(self, letter);
-    dispatcher_worker_down(self->dispatcher, worker, failed, now);
+    pool_look_again(self);
 }
 
 void pool_send_code(struct pool *self, struct hand *hand, uint64_t code)
@@ -159,6 +161,7 @@ void pool_abandon_worker(struct pool *self, int worker, double now)
         mailbox_tell_gone(self->house.mailbox, vm);
     }
     dispatcher_worker_down(self->dispatcher, worker, false, now);
+    pool_look_again(self);
 }
 
 bool pool_abandon_workers(struct pool *self, double now)
@@ -166,7 +169,7 @@ bool pool_abandon_workers(struct pool *self, double now)
     bool spared = false;
     for (int i = 1; i <= self->hand_count; i++) {
         struct hand *hand = &self->hands[i - 1];
-        uint64_t cleaning = hand->worker ? worker_cleaning(hand->worker) : 0;
+        uint64_t target = hand->worker ? worker_target(hand->worker) : 0, cleaning = run_is_cleanup(target) ? target : 0;
         if (cleaning && cleaning != hand->spared)
             spared = true;
         else if (hand->worker)

@@ -87,6 +87,7 @@ struct pool {
     int hand_count;
     struct message *failure; /* why the last worker did not come up */
     struct message *lost;    /* while jobs of a lost worker end: why it died. NULL: it is not known */
+    struct message *looked_for; /* questions about jobs that a process was asked about */
     struct message *recalled; /* questions about jobs that a process was asked to give back */
     struct message *drain;   /* questions to answer once drained */
     struct message *joining; /* questions to answer once nothing is pending */
@@ -163,6 +164,19 @@ int pool_read_process(struct pool *self, const char *at, size_t size, size_t *us
  * taken, to be answered later. False: its worker is a thread. */
 bool pool_ask_back(struct pool *self, struct message **question);
 void pool_answer_recalled(struct pool *self, uint64_t id, bool cancelled);
+
+/* Asks the process that has the question's job whether it has begun; pool_answer_looked follows, and the question is kept.
+ * False: there is none to ask. */
+bool pool_ask_begun(struct pool *self, struct message **question);
+
+/* The answers to those about that job. */
+void pool_answer_looked(struct pool *self, uint64_t id, bool begun);
+
+/* A worker is gone, and those about its jobs need not wait for it. */
+void pool_look_again(struct pool *self);
+
+/* What is known of the question's job. */
+void pool_tell_status(struct pool *self, struct message **letter, bool begun);
 void pool_returned(struct pool *self, struct message **letter, double now);
 void pool_kept(struct pool *self, const struct message *letter);
 

@@ -38,6 +38,11 @@ static void write_lost(struct pool *self, struct message *letter)
     message_header(letter)->flags |= FLAG_ERROR;
 }
 
+static bool is_made_to_end(enum job_end end)
+{
+    return end == JOB_KILLED || end == JOB_EXPIRED || end == JOB_SPENT;
+}
+
 void pool_write_outcome(struct pool *self, struct message *letter, enum job_end end, bool starved)
 {
     message_header(letter)->flags = 0;
@@ -46,8 +51,8 @@ void pool_write_outcome(struct pool *self, struct message *letter, enum job_end 
     } else if (end == JOB_CANCELLED) {
         pool_write_error(letter, "cancelled");
         message_header(letter)->flags |= FLAG_CANCELLED;
-    } else if (end == JOB_KILLED || end == JOB_EXPIRED) {
-        pool_write_error(letter, end == JOB_KILLED ? "killed" : "timeout");
+    } else if (is_made_to_end(end)) {
+        pool_write_error(letter, end == JOB_KILLED ? "killed" : end == JOB_EXPIRED ? "timeout" : "cpu limit");
         message_header(letter)->flags |= FLAG_STOPPED;
     } else if (end == JOB_LOST) {
         write_lost(self, letter);
@@ -82,7 +87,7 @@ static bool settle(struct pool *self, struct ticket *t, int attempt, double now)
 
 void pool_finish_outcome(struct pool *self, struct message *result, enum job_end end)
 {
-    if (end == JOB_KILLED || end == JOB_EXPIRED)
+    if (is_made_to_end(end))
         pool_write_outcome(self, result, end, false);
     struct header *h = message_header(result);
     h->flags &= (uint16_t)~FLAG_KILLED;

@@ -18,7 +18,8 @@ static struct unpack_text error_of(const struct message *outcome)
 void pool_log_failure(const struct pool *self, const struct ticket *t, enum job_end end, const struct message *outcome)
 {
     static const char *const words[JOB_ENDS] = {[JOB_FAILED] = "no worker could be started", [JOB_LOST] = "its worker is gone",
-                                                [JOB_KILLED] = "killed", [JOB_EXPIRED] = "timeout"};
+                                                [JOB_KILLED] = "killed", [JOB_EXPIRED] = "timeout",
+                                                [JOB_SPENT] = "cpu limit"};
     const char *word = words[end];
     if (self->log_level <= 0 || !word)
         return;

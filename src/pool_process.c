@@ -3,7 +3,9 @@
  *
  * What is on its way to a process cannot be taken out of a tray here: it is asked back, and comes or not. Meanwhile a
  * client's question whether a job could be cancelled waits in `recalled`, until the job has ended or its worker has kept
- * it. The order of letters makes sure of an answer: each recall has one, and a worker that dies ends its jobs.
+ * it. The order of letters makes sure of an answer: each recall has one, and a worker that dies ends its jobs. Nor is it
+ * known here whether a job has begun: who asks for its status waits in `looked_for` until the process has said so, or is
+ * gone.
  */
 #include <string.h>
 
@@ -29,6 +31,7 @@ int pool_read_process(struct pool *self, const char *at, size_t size, size_t *us
         .env_size = order.env_size,
         .listener = order.listens ? self->owner : 0,
     };
+    self->worker.cpu_limit = order.cpu_limit;
     self->worker.process = &self->process;
     return 0;
 }
@@ -43,6 +46,43 @@ bool pool_ask_back(struct pool *self, struct message **question)
     self->recalled = *question;
     *question = NULL;
     return true;
+}
+
+bool pool_ask_begun(struct pool *self, struct message **question)
+{
+    uint64_t id = message_header(*question)->id;
+    struct hand *hand = pool_hand(self, dispatcher_worker_of(self->dispatcher, id));
+    if (!hand || !hand->worker || !worker_ask(hand->worker, self->house.mailbox, id))
+        return false;
+    (*question)->next = self->looked_for;
+    self->looked_for = *question;
+    *question = NULL;
+    return true;
+}
+
+void pool_answer_looked(struct pool *self, uint64_t id, bool begun)
+{
+    struct message **link = &self->looked_for;
+    while (*link) {
+        struct message *m = *link;
+        if (message_header(m)->id == id) {
+            *link = m->next;
+            pool_tell_status(self, &m, begun);
+        } else {
+            link = &m->next;
+        }
+    }
+}
+
+void pool_look_again(struct pool *self)
+{
+    struct message *list = self->looked_for;
+    self->looked_for = NULL;
+    while (list) {
+        struct message *m = list;
+        list = m->next;
+        pool_answer_status(self, &m);
+    }
 }
 
 void pool_answer_recalled(struct pool *self, uint64_t id, bool cancelled)

@@ -23,9 +23,12 @@
 
 #include "address.h"
 #include "bridge.h"
+#include "clock.h"
 #include "frames.h"
+#include "latch.h"
 #include "mailbox.h"
 #include "mailbox_route.h"
+#include "meter.h"
 #include "pack.h"
 #include "process.h"
 #include "troupe.h"
@@ -35,13 +38,23 @@
 enum { LETTERS_A_TURN = 256 };
 
 static const double hello_seconds = 60;
+static const double LEAST_NAP = 0.01; /* seconds between two looks at the meter */
+static const double SAY_AGAIN = 1;
 
 struct uplink {
     struct frames *frames;
     struct mailbox *mailbox;
     struct worker *worker;
     uint16_t house, box; /* box: the worker's */
+    uint32_t pool, tag;  /* of its letters */
     uint64_t broken;     /* the job that was last broken into */
+    size_t memory;       /* as it was last told */
+    struct latch answered; /* open: the worker's claim has its answer, `granted` */
+    bool granted;
+    double cpu_limit;    /* seconds of processor time for each job; 0: none */
+    uint32_t jobs;       /* with a limit: passed to the worker and not come back */
+    uint64_t spent;      /* the job that was last said to have taken too much */
+    double spent_again;  /* when that may be said once more */
     bool over;
 };
 
@@ -55,6 +68,7 @@ static bool give_back(struct uplink *self, uint64_t id)
         list = m->next;
         struct header *h = message_header(m);
         h->kind = MAIL_RETURN;
+        self->jobs--;
         h->to = address_make(0, MAILBOX_NODE, 0);
         frames_put(self->frames, &m);
     }
@@ -71,19 +85,52 @@ static void recall(struct uplink *self, struct message **letter)
     frames_put(self->frames, letter);
 }
 
+struct sight {
+    uint64_t id;
+    bool seen;
+};
+
+/* For mailbox_recall: takes nothing. */
+static bool note(const struct message *m, void *context)
+{
+    struct sight *sight = context;
+    sight->seen |= message_is_run_of(m, &sight->id);
+    return false;
+}
+
+static void look(struct uplink *self, struct message **letter)
+{
+    struct header *h = message_header(*letter);
+    struct sight sight = { .id = h->id };
+    mailbox_recall(self->mailbox, self->box, note, &sight);
+    h->u.number = !sight.seen;
+    h->to = address_make(0, MAILBOX_NODE, 0);
+    frames_put(self->frames, letter);
+}
+
 static void break_into(struct uplink *self, struct message **letter)
 {
     struct header *h = message_header(*letter);
-    bool runs = h->id && worker_runs(self->worker, h->id);
-    if (runs)
+    h->code = worker_target(self->worker);
+    if (h->id && h->code == h->id) {
         worker_interrupt(self->worker, h->id);
-    else if (h->id == 0)
+        self->broken = h->id;
+    } else if (h->id == 0) {
         worker_interrupt_job(self->worker);
-    h->code = worker_cleaning(self->worker);
-    self->broken = h->id;
+    }
     h->kind = MAIL_BROKEN;
-    h->u.number = runs;
     frames_put(self->frames, letter);
+}
+
+/* On the worker's thread, which has claimed a cleanup and does nothing else before it knows. */
+static bool granted(void *uplink)
+{
+    struct uplink *self = uplink;
+    while (latch_wait(&self->answered, -1) != 0)
+        ;
+    bool yes = self->granted;
+    latch_close(&self->answered);
+    return yes;
 }
 
 static void to_worker(struct uplink *self, struct message **letter)
@@ -91,6 +138,15 @@ static void to_worker(struct uplink *self, struct message **letter)
     struct header *h = message_header(*letter);
     if (h->kind == MAIL_RECALL) {
         recall(self, letter);
+        return;
+    }
+    if (h->kind == MAIL_CLAIM) {
+        self->granted = h->u.number != 0;
+        latch_open(&self->answered);
+        return;
+    }
+    if (h->kind == MAIL_LOOK) {
+        look(self, letter);
         return;
     }
     if (h->kind == MAIL_BREAK) {
@@ -101,6 +157,7 @@ static void to_worker(struct uplink *self, struct message **letter)
         return;
     if (h->kind == MAIL_RUN && h->id == self->broken)
         worker_calm(self->worker, h->id);
+    self->jobs += h->kind == MAIL_RUN;
     h->to = address_make(self->house, self->box, 0);
     mailbox_deliver(self->mailbox, letter);
 }
@@ -133,12 +190,30 @@ static bool read_letters(struct uplink *self)
     return rc == 0;
 }
 
+/* Told before the letter that could make somebody ask. */
+static bool tell_memory(struct uplink *self)
+{
+    size_t memory = worker_memory(self->worker);
+    struct message *m = memory != self->memory ? message_new(MAIL_MEMORY) : NULL;
+    if (m) { /* else with the next */
+        message_header(m)->u.number = (int64_t)memory;
+        self->memory = memory;
+        frames_put(self->frames, &m);
+    }
+    return true;
+}
+
 static bool write_letters(struct uplink *self)
 {
     int count = 0;
+    bool told = !self->worker; /* once a batch is enough */
     struct message *m;
     while (count < LETTERS_A_TURN && (m = mailbox_take(self->mailbox))) {
-        self->over |= message_header(m)->kind == MAIL_DOWN;
+        enum message_kind kind = message_header(m)->kind;
+        self->over |= kind == MAIL_DOWN;
+        self->jobs -= kind == MAIL_DONE || kind == MAIL_REFUSE;
+        if (!told && (kind == MAIL_UP || kind == MAIL_DONE))
+            told = tell_memory(self);
         frames_put(self->frames, &m);
         count++;
     }
@@ -159,14 +234,50 @@ static void send_all(struct uplink *self)
         program_is_gone();
 }
 
+/* The job that runs has taken more than it may. Said again from time to time: the node may have had no memory for it. */
+static void tell_spent(struct uplink *self, uint64_t job, double now)
+{
+    struct message *m = job != self->spent || now >= self->spent_again ? message_new(MAIL_SPENT) : NULL;
+    if (!m)
+        return;
+    self->spent = job;
+    self->spent_again = now + SAY_AGAIN;
+    struct header *h = message_header(m);
+    h->id = job;
+    h->pool = self->pool;
+    h->worker = self->tag;
+    h->to = address_make(0, MAILBOX_NODE, 0);
+    frames_put(self->frames, &m);
+    send_all(self);
+}
+
+/* Seconds until the worker's jobs may have taken more than they may; -1: it has none. A thread takes no more processor time
+ * than passes on the clock, so looking again then is soon enough. */
+static double look_at_meter(struct uplink *self)
+{
+    uint64_t job;
+    if (!(self->cpu_limit > 0))
+        return -1;
+    if (self->jobs == 0) {
+        meter_forget(worker_meter(self->worker));
+        self->spent = 0;
+        return -1;
+    }
+    double left = meter_look(worker_meter(self->worker), &job);
+    if (job && left <= 0)
+        tell_spent(self, job, clock_now());
+    return left > LEAST_NAP ? left : LEAST_NAP;
+}
+
 static void serve(struct uplink *self)
 {
     while (!self->over) {
         bool some = read_letters(self);
         some |= write_letters(self);
         send_all(self);
+        double seconds = look_at_meter(self);
         if (!some && !mailbox_deliver_late(self->mailbox))
-            mailbox_wait(self->mailbox, -1, false, frames_descriptor(self->frames));
+            mailbox_wait(self->mailbox, seconds, false, frames_descriptor(self->frames));
     }
     worker_join(&self->worker, -1);
     while (write_letters(self))
@@ -227,6 +338,7 @@ static int read_order(const struct message *m, struct bridge_order *order, struc
     o->number = order->number;
     o->tag = order->tag;
     o->vm.memory_limit = order->memory_limit;
+    o->cpu_limit = order->cpu_limit;
     limits->parent = (pid_t)order->parent;
     limits->address_space = order->address_space;
     limits->nice = order->nice;
@@ -246,7 +358,7 @@ static int be_worker(struct uplink *self, const struct message *m, const struct 
 {
     struct bridge_order order;
     struct process_limits limits;
-    struct worker_options options = { .vm = { .open = hooks->open }, .hooks = hooks };
+    struct worker_options options = { .vm = { .open = hooks->open }, .hooks = hooks, .granted = granted, .uplink = self };
     struct message *init = NULL;
     char why[300];
     int rc = read_order(m, &order, &options, &limits, &init);
@@ -258,6 +370,9 @@ static int be_worker(struct uplink *self, const struct message *m, const struct 
         rc = mailbox_open(&self->mailbox, MAILBOX_ANY);
     if (rc == 0) {
         self->house = (uint16_t)order.house;
+        self->pool = order.pool;
+        self->tag = order.tag;
+        self->cpu_limit = order.cpu_limit;
         mailbox_be_house(self->house, mailbox_box(self->mailbox));
         vm_jobs_leave_process();
         rc = worker_start(&self->worker, &options, self->mailbox);
@@ -273,6 +388,7 @@ static int be_worker(struct uplink *self, const struct message *m, const struct 
 int uplink_run(const struct worker_hooks *hooks)
 {
     struct uplink self = { 0 };
+    latch_close(&self.answered);
     process_close_others();
     setvbuf(stdout, NULL, _IOLBF, BUFSIZ); /* whole lines are passed on, as they come */
     self.frames = frames_new(PROCESS_HANDOVER);

@@ -276,7 +276,8 @@ const char *vm_run_word(const struct vm_run *run)
 {
     static const char *const words[JOB_ENDS] = {
         [JOB_FINISHED] = "finished", [JOB_FAILED] = "failed", [JOB_CANCELLED] = "cancelled", [JOB_LOST] = "failed",
-        [JOB_STOPPED] = "stopped", [JOB_KILLED] = "stopped", [JOB_EXPIRED] = "stopped"};
+        [JOB_STOPPED] = "stopped", [JOB_KILLED] = "stopped", [JOB_EXPIRED] = "stopped",
+        [JOB_SPENT] = "stopped"};
     return words[run_attempt(message_header(run->letter)->from) % JOB_ENDS];
 }
 

@@ -85,6 +85,11 @@ void *vm_tasks_host(const struct vm_tasks *self)
     return self->host;
 }
 
+void vm_tasks_set_meter(struct vm_tasks *self, struct meter *meter)
+{
+    self->meter = meter;
+}
+
 void vm_tasks_set_work(struct vm_tasks *self, struct vm_work *work)
 {
     self->work = work;
@@ -199,6 +204,7 @@ struct vm_task *vm_task_new(struct vm_tasks *self, vm_task_ended *ended, void *o
     t->ended = ended;
     t->owner = owner;
     t->target = 0;
+    t->taken = 0;
     t->values = 0;
     t->doomed = t->timed_out = t->has_event = t->idly = false;
     t->state = RUNNING;

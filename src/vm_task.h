@@ -14,6 +14,7 @@
 #include "vm.h"
 
 struct vm_tasks; /* the scheduler of one vm */
+struct meter;
 struct vm_task;  /* one coroutine, from its start to its end */
 
 /* Told of a task's end, before its coroutine is used again. status is LUA_OK, then `count` results are on top of co; or an
@@ -110,6 +111,9 @@ struct vm_work {
     double deadline; /* monotonic; negative: none */
     void (*run)(struct vm_work *self, double now);
 };
+
+/* From now on what jobs take of the processor is metered: tasks with a target that is no cleanup's. The meter is the caller's. */
+void vm_tasks_set_meter(struct vm_tasks *self, struct meter *meter);
 
 /* One for a vm; it stays the caller's. NULL: none any more. */
 void vm_tasks_set_work(struct vm_tasks *self, struct vm_work *work);

@@ -16,6 +16,7 @@ struct vm_task {
     vm_task_ended *ended;
     void *owner;
     uint64_t target;
+    double taken; /* with a meter: seconds of processor time so far */
     struct vm_task *next; /* idle or ready */
     struct vm_task *next_idler;
     struct vm_task *prev_all, *next_all;
@@ -54,6 +55,7 @@ struct vm_tasks {
     bool timed_out;
     void *host; /* the jobs room's */
     struct vm_work *work; /* NULL: none */
+    struct meter *meter;  /* NULL: none */
 };
 
 /* The coroutine is finished or reset: its owner is told, and it may serve the next task. */

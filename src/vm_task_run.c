@@ -4,6 +4,8 @@
 
 #include <lauxlib.h>
 
+#include "meter.h"
+#include "run_note.h"
 #include "vm.h"
 #include "vm_task_inner.h"
 
@@ -28,6 +30,24 @@ static void raised_text(lua_State *co, const char *text)
     lua_pushstring(co, text);
 }
 
+/* The task's code is metered instead of the outer one's. */
+static void meter_in(struct vm_task *t, struct vm_task *outer)
+{
+    struct meter *meter = t->tasks->meter;
+    if (outer)
+        outer->taken = meter_taken(meter);
+    meter_switch(meter, run_is_cleanup(t->target) ? 0 : t->target, t->taken);
+}
+
+static void meter_out(struct vm_task *t, const struct vm_task *outer)
+{
+    struct meter *meter = t->tasks->meter;
+    t->taken = meter_taken(meter);
+    if (t->target && t->tasks->parking == t)
+        meter_wait(meter, t->taken);
+    meter_switch(meter, outer && !run_is_cleanup(outer->target) ? outer->target : 0, outer ? outer->taken : 0);
+}
+
 /* Runs the task until it parks or ends. */
 static void run(struct vm_task *t)
 {
@@ -43,7 +63,11 @@ static void run(struct vm_task *t)
     self->timed_out = t->timed_out;
     if (self->vm)
         vm_set_target(self->vm, t->target);
+    if (self->meter)
+        meter_in(t, outer);
     int status = vm_resume(self->vm, t->co, outer_co ? outer_co : self->L, arguments, &count);
+    if (self->meter)
+        meter_out(t, outer);
     if (self->vm)
         vm_set_target(self->vm, outer ? outer->target : 0);
     self->running = outer;

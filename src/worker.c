@@ -25,6 +25,7 @@
 #include "ear.h"
 #include "loop.h"
 #include "mailbox.h"
+#include "meter.h"
 #include "thread.h"
 #include "troupe.h"
 #include "vm_job.h"
@@ -50,6 +51,7 @@ struct worker {
     pthread_mutex_t lock;
     struct vm *vm; /* under lock, when not the worker's own thread */
     bool up;       /* under lock: its init has ended */
+    struct meter meter; /* with a cpu_limit */
     _Atomic size_t memory; /* bytes the vm's values took when it last reported */
 };
 
@@ -58,6 +60,7 @@ static void let_go(struct worker *self)
     if (atomic_fetch_sub(&self->holders, 1) != 1)
         return;
     pthread_mutex_destroy(&self->lock);
+    meter_release(&self->meter);
     message_destroy(&self->init);
     claims_release(&self->options.claims);
     free(self);
@@ -121,7 +124,6 @@ static bool tell_of(struct worker *self, const struct message *letter, enum mess
     return true;
 }
 
-/* A job waits: the node may send others meanwhile. */
 static void post_parked(void *owner, const struct message *letter)
 {
     tell_of(owner, letter, MAIL_PARKED); /* if not, the worker looks busy until the job ends */
@@ -132,12 +134,12 @@ static bool claim(void *owner, uint64_t job, uint32_t run)
     struct worker *self = owner;
     if (self->options.claims)
         return claims_take(self->options.claims, job, run);
-    struct message *m = message_new(MAIL_CLAIM); /* a process: what it says first counts, whatever becomes of it */
+    struct message *m = message_new(MAIL_CLAIM); /* the claims are in the program: it is asked */
     if (!m)
         return false;
     message_header(m)->id = job;
     message_header(m)->u.number = run;
-    return post_to_node(self, &m, MAIL_CLAIM) == 0;
+    return post_to_node(self, &m, MAIL_CLAIM) == 0 && self->options.granted(self->options.uplink);
 }
 
 static const struct vm_job_hooks job_hooks = {.outcome = post_outcome, .parked = post_parked, .claim = claim, .say = say};
@@ -255,6 +257,8 @@ static int furnish(struct lua_State *L, void *context)
         self->jobs = vm_jobs_new(f->vm, loop_tasks(self->loop), &job_hooks, self);
     if (!self->jobs)
         return TROUPE_ENOMEM;
+    if (self->options.cpu_limit > 0)
+        vm_tasks_set_meter(loop_tasks(self->loop), &self->meter);
     self->options.hooks->attach(L, self->loop);
     return 0;
 }
@@ -293,6 +297,7 @@ static void worker_main(void *arg)
     struct worker *self = arg;
     struct message *error = NULL;
     struct vm *vm = NULL;
+    meter_open(&self->meter);
     bool failed = come_up(self, &vm, &error) != 0;
     if (!failed) {
         pthread_mutex_lock(&self->lock);
@@ -315,13 +320,13 @@ static void worker_main(void *arg)
     message_destroy(&self->put_off);
     if (failed && !error && (error = message_new(MAIL_DOWN)))
         vm_job_fail_plainly(error, "the worker's vm could not be opened: not enough memory");
+    meter_close(&self->meter);
     tell(self, MAIL_DOWN, error);
     ear_close(&self->ear);
     message_release_cache();
     let_go(self);
 }
 
-/* A worker that is a process. */
 static int start_bridge(struct worker *self, struct mailbox *node)
 {
     const struct worker_options *o = &self->options;
@@ -330,6 +335,7 @@ static int start_bridge(struct worker *self, struct mailbox *node)
     b.order.number = o->number;
     b.order.tag = o->tag;
     b.order.memory_limit = o->vm.memory_limit;
+    b.order.cpu_limit = o->cpu_limit;
     b.name = o->name;
     b.path = o->vm.path;
     b.cpath = o->vm.cpath;
@@ -361,22 +367,21 @@ int worker_start(struct worker **out, const struct worker_options *options, stru
     self->options = *options;
     self->options.claims = options->claims ? claims_hold(options->claims) : NULL;
     strncpy(self->name, options->name, sizeof self->name - 1);
-    atomic_init(&self->holders, 2);
+    atomic_init(&self->holders, options->process ? 1 : 2);
     atomic_init(&self->left, false);
     pthread_mutex_init(&self->lock, NULL);
+    meter_init(&self->meter, options->cpu_limit);
     if (options->process) {
-        atomic_store(&self->holders, 1);
         rc = start_bridge(self, node);
     } else if (!options->init || (self->init = message_copy(options->init))) {
         rc = open_ways(self, node);
         if (rc == 0)
             rc = thread_start(&self->thread, self->name, worker_main, self);
     }
-    if (rc)
-        goto fail;
-    *out = self;
-    return 0;
-fail:
+    if (rc == 0) {
+        *out = self;
+        return 0;
+    }
     ear_close(&self->ear);
     atomic_store(&self->holders, 1);
     let_go(self);
@@ -385,7 +390,7 @@ fail:
 
 size_t worker_memory(const struct worker *self)
 {
-    return atomic_load_explicit(&self->memory, memory_order_relaxed);
+    return self->bridge ? bridge_memory(self->bridge) : atomic_load_explicit(&self->memory, memory_order_relaxed);
 }
 
 uint16_t worker_box(const struct worker *self)
@@ -419,14 +424,14 @@ void worker_interrupt_job(struct worker *self)
     pthread_mutex_unlock(&self->lock);
 }
 
-uint64_t worker_cleaning(struct worker *self)
+uint64_t worker_target(struct worker *self)
 {
     if (self->bridge)
-        return bridge_cleaning(self->bridge);
+        return bridge_target(self->bridge);
     pthread_mutex_lock(&self->lock);
     uint64_t target = self->vm ? vm_target(self->vm) : 0;
     pthread_mutex_unlock(&self->lock);
-    return run_is_cleanup(target) ? target : 0;
+    return target;
 }
 
 void worker_break(struct worker *self, uint64_t job)
@@ -440,6 +445,16 @@ bool worker_recall(struct worker *self, struct mailbox *node, uint64_t job)
     if (self->bridge)
         bridge_recall(self->bridge, node, job);
     return self->bridge != NULL;
+}
+
+struct meter *worker_meter(struct worker *self)
+{
+    return &self->meter;
+}
+
+bool worker_ask(struct worker *self, struct mailbox *node, uint64_t job)
+{
+    return self->bridge && bridge_look(self->bridge, node, job);
 }
 
 void worker_calm(struct worker *self, uint64_t job)

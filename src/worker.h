@@ -15,6 +15,7 @@ struct claims;
 struct loop;
 struct mailbox;
 struct message;
+struct meter;
 struct worker;
 
 /* What the floor above puts into a worker's vm. */
@@ -34,7 +35,10 @@ struct worker_options {
     const struct message *init; /* its body is a call to make before the first job; NULL: none. Copied */
     struct vm_options vm;       /* its strings stay the caller's and live as long as the worker */
     const struct worker_hooks *hooks;
-    struct claims *claims;      /* its pool's; held by the worker as long as it needs them. NULL in a worker process */
+    double cpu_limit;           /* seconds of processor time each job may take, see worker_meter; 0: any number */
+    struct claims *claims;      /* its pool's; held by the worker as long as it needs them. NULL in a worker process: there */
+    bool (*granted)(void *uplink); /* waits for the answer to the worker's MAIL_CLAIM */
+    void *uplink;
     const struct bridge_options *process; /* the worker is a process: what of it there is beside the above; NULL: a thread */
 };
 
@@ -54,8 +58,11 @@ void worker_interrupt(struct worker *self, uint64_t job);
 /* Breaks into the job that runs there now, or the init; into no cleanup. */
 void worker_interrupt_job(struct worker *self);
 
-/* The target of the cleanup that runs there now; 0: none does. */
-uint64_t worker_cleaning(struct worker *self);
+/* What runs there now: a job, or the target of its cleanup; 0: nothing. Of a process, as far as it has told. */
+uint64_t worker_target(struct worker *self);
+
+/* What its jobs take of the processor; of use with a cpu_limit. */
+struct meter *worker_meter(struct worker *self);
 
 /* Breaks into the job if it runs. A process that is stuck in it even so is killed after a few such requests. */
 void worker_break(struct worker *self, uint64_t job);
@@ -63,6 +70,9 @@ void worker_break(struct worker *self, uint64_t job);
 /* Takes letters that were posted to the worker from here and have not begun back, where that can be asked only of its
  * process (bridge.h): they come as MAIL_RETURN. False for a thread: what mailbox_recall has not found has begun. */
 bool worker_recall(struct worker *self, struct mailbox *node, uint64_t job);
+
+/* Asks whether the job has begun, where only its process can tell: MAIL_LOOK comes back. False when it is not asked. */
+bool worker_ask(struct worker *self, struct mailbox *node, uint64_t job);
 
 /* The job will run again here, and shall not be broken into for what it did before. */
 void worker_calm(struct worker *self, uint64_t job);

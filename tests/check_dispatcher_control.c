@@ -44,6 +44,40 @@ RULE(a_job_that_was_asked_to_end_and_returns_has_been_stopped,
      "> = 0\n"
      "> = 0\n")
 
+RULE(a_run_that_takes_too_much_processor_time_is_asked_to_end_broken_into_and_tried_again,
+     "pool workers=1\n"
+     "submit 1 retries=1\n"
+     "> start w1\n"
+     "up w1\n"
+     "> run w1 1\n"
+     "at 10; spent w1 1\n"
+     "> halt w1 1\n"
+     "at 10.5; spent w1 1\n"
+     "tick 11.01\n"
+     "> break w1 1\n"
+     "done w1 1 killed\n"
+     "> drop 1\n"
+     "> run w1 1 attempt=2\n"
+     "park w1 1; spent w1 1\n"
+     "> halt w1 1\n"
+     "done w1 1 ok\n"
+     "> end 1 spent attempt=2 result\n"
+     "count stopped failed\n"
+     "> = 1\n"
+     "> = 0\n")
+
+RULE(processor_time_of_a_job_that_is_killed_or_elsewhere_means_nothing,
+     RUNNING
+     "spent w2 1; spent w1 9\n"
+     "> = einval\n"
+     "> = einval\n"
+     "kill 1 grace=1; spent w1 1\n"
+     "> = handed\n"
+     "done w1 1 killed\n"
+     "> end 1 killed result\n"
+     "spent w1 1\n"
+     "> = einval\n")
+
 RULE(a_job_that_was_asked_to_end_and_raises_has_failed_and_is_not_tried_again,
      "pool workers=1\n"
      "submit 1 retries=-1\n"
@@ -394,6 +428,8 @@ int main(void)
     tcase_add_test(cases, stopping_a_job_that_waits_cancels_it);
     tcase_add_test(cases, a_job_that_was_asked_to_end_and_returns_has_been_stopped);
     tcase_add_test(cases, a_job_that_was_asked_to_end_and_raises_has_failed_and_is_not_tried_again);
+    tcase_add_test(cases, a_run_that_takes_too_much_processor_time_is_asked_to_end_broken_into_and_tried_again);
+    tcase_add_test(cases, processor_time_of_a_job_that_is_killed_or_elsewhere_means_nothing);
     tcase_add_test(cases, a_stopped_job_that_was_not_begun_is_cancelled);
     tcase_add_test(cases, a_parked_job_is_stopped_too);
     tcase_add_test(cases, a_stop_lasts_until_the_end_even_when_the_job_parks_later);

@@ -11,7 +11,7 @@
  *     up w1          down w1          down w1 failed
  *     done w1 7 ok ran=0.001           done w1 7 bad    done w1 7 killed
  *     park w1 7      return w1 7      recalled w1      withdraw 7
- *     begun w1 7     refuse w1 7      stop 7           kill 7 grace=1      forsake 7
+ *     begun w1 7     spent w1 7       refuse w1 7      stop 7           kill 7 grace=1      forsake 7
  *     sync 7         unsync 7
  *     cancel 7       cancel-pending [delayed]          resize 3
  *     pause          resume           close            close soon
@@ -19,7 +19,7 @@
  *     state 7        deadline         count pending
  *
  *     > start w1     > stop w1        > run w1 7 [attempt=2]
- *     > recall w1    > end 7 finished|failed|cancelled|lost|stopped|killed|expired [attempt=1] [result]
+ *     > recall w1    > end 7 finished|failed|cancelled|lost|stopped|killed|expired|spent [attempt=1] [result]
  *     > halt w1 7    > break w1 7     > abandon w1 7                                > drained
  *     > report 7 finished [attempt=1] [result]          > ask 7 failed [attempt=1] [result]
  *     > drop 7       a failed run's result came back from dispatcher_done
@@ -264,6 +264,8 @@ static bool tell(struct script *self)
         answer(self, dispatcher_withdraw(d, id_at(self, 1), now));
     else if (strcmp(event, "begun") == 0)
         answer(self, dispatcher_begun(d, worker(self), id_at(self, 2), now));
+    else if (strcmp(event, "spent") == 0)
+        answer(self, dispatcher_spent(d, worker(self), id_at(self, 2), now));
     else if (strcmp(event, "refuse") == 0)
         answer(self, dispatcher_refused(d, worker(self), id_at(self, 2), now));
     else if (strcmp(event, "sync") == 0 || strcmp(event, "unsync") == 0)
@@ -298,7 +300,7 @@ static bool tell(struct script *self)
 /* How a job or a run of it ended: `word` says which. */
 static void say_end(struct script *self, const char *word, const struct action *action)
 {
-    static const char *const words[] = {"finished", "failed", "cancelled", "lost", "stopped", "killed", "expired"};
+    static const char *const words[] = {"finished", "failed", "cancelled", "lost", "stopped", "killed", "expired", "spent"};
     bool never_ran = action->end == JOB_CANCELLED || (action->end == JOB_FAILED && !action->result);
     bool ran = !never_ran;
     say(self, "> %s %d %s", word, (int)action->id, words[action->end]);

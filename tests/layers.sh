@@ -51,6 +51,7 @@ cat >"$work/floors" <<'EOT'
 0 job
 0 latch
 0 message
+0 meter
 0 native
 0 order
 0 outlet

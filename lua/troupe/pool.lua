@@ -97,6 +97,8 @@ end
 --   and failed runs of repeating ones, are logged at it),
 --   isolation ("thread", the default, or "process": each worker is a process; the rest is for that alone),
 --   cwd (string), env (table: name -> string, number or false), nice (integer, added), uid, gid (integers, for root),
+--   cpu_limit (seconds of processor time that one run of a job may take: one that takes more is ended as by a timeout,
+--   with the error "cpu limit"; what it waits costs nothing),
 --   stdout, stderr (fn(line): gets each line that a worker writes there, here, in a task; default: they go to the
 --   program's own)
 -- @return the pool; closing or collecting it shuts it down soon

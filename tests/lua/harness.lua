@@ -8,7 +8,7 @@ local io, os, string, table = io, os, string, table
 local error, getmetatable, ipairs, next, pcall, tonumber, tostring, type, xpcall =
   error, getmetatable, ipairs, next, pcall, tonumber, tostring, type, xpcall
 local rawequal, rawget = rawequal, rawget
-local arg, assert, traceback, mathtype = arg, assert, debug.traceback, math.type
+local arg, assert, require, traceback, mathtype = arg, assert, require, debug.traceback, math.type
 
 local M = {}
 
@@ -171,6 +171,23 @@ M.script_deadline = 300 * slowdown
 
 -- How many times slower than a plain build this one runs: tests that repeat something may divide by it.
 M.slowdown = slowdown
+
+--- How the workers of pools run that say nothing of it: "thread" or "process" (tests/lua/isolations.lua).
+M.isolation = os.getenv("TEST_ISOLATION") or "thread"
+
+-- From now on a pool of this file's own vm has that isolation unless it names another.
+local function isolate()
+  local troupe = require("troupe")
+  local new = require("troupe.pool")
+  troupe.pool = function(opts)
+    if type(opts) ~= "table" or opts.isolation ~= nil then return new(opts) end
+    local isolated = { isolation = M.isolation }
+    for key, value in next, opts do isolated[key] = value end
+    return new(isolated)
+  end
+end
+
+if M.isolation ~= "thread" then isolate() end
 
 --- Ends the file: prints the plan and exits, with status 1 if a test failed.
 function M.finish()

@@ -38,7 +38,11 @@ test("pools with libraries of their own leave others alone", function()
   end
 end)
 
-test("C functions are preloaded", function()
+test("C functions are preloaded, but not in another process", function()
+  if t.isolation == "process" then
+    raises("C functions cannot cross to another process", troupe.pool, { workers = 1, preload = { plain = rawlen } })
+    return
+  end
   local pool <close> = troupe.pool{ workers = 1, preload = { plain = rawlen, other = math.abs } }
   -- A loader is called with the module's name.
   eq(pool:submit(function() return require "plain" end):await(), 5)

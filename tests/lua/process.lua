@@ -163,6 +163,30 @@ test("a job that runs longer than its timeout is ended", function()
   eq(e, "timeout")
 end)
 
+test("a job that takes too much processor time is ended, however it spends it; waiting costs nothing", function()
+  local pool <close> = pool_of(1, { cpu_limit = 0.2 })
+  local id = pool:submit(pid):await(patience)
+  local function spin() while true do pcall(function() while true do end end) end end
+  local function asked() while require "troupe".checkin() do end return "asked" end
+  local function stuck() return ("a"):rep(1000):find((".-"):rep(30) .. "b") end
+  local function turns() -- in many stretches, with rests between them
+    while true do
+      for _ = 1, 10000 do end -- luacheck: ignore
+      require "troupe.task".sleep(0)
+    end
+  end
+  for _, spend in ipairs { spin, asked, turns } do
+    deep({ pool:submit(spend):join(patience) }, { false, "cpu limit" })
+  end
+  if t.slowdown == 1 then eq(pool:submit(pid):await(patience), id, "the process lives on") end
+  deep({ pool:submit(stuck):join(patience) }, { false, "cpu limit" })
+  eq(pool:submit(function() require "troupe.task".sleep(0.5) return 1 end):await(patience), 1)
+  deep({ pool:submit({ spin, retries = 1 }):join(patience) }, { false, "cpu limit" })
+  eq(pool:stats().retried, 1)
+  raises("option 'cpu_limit' needs isolation", function() troupe.pool { cpu_limit = 1 } end)
+  raises("option 'cpu_limit': more than 0", function() pool_of(1, { cpu_limit = 0 }) end)
+end)
+
 test("a job that was handed and has not begun is cancelled, and never runs", function()
   local pool <close> = pool_of(1)
   local gate = os.tmpname()

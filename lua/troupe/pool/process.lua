@@ -10,10 +10,10 @@ local M = {}
 --- What troupe.pool takes beside its other options.
 M.known = {
   isolation = "string", nice = "integer", env = "table", cwd = "string", uid = "index",
-  gid = "index", stdout = "function", stderr = "function",
+  gid = "index", stdout = "function", stderr = "function", cpu_limit = "seconds",
 }
 
-local only = { "nice", "env", "cwd", "uid", "gid", "stdout", "stderr" }
+local only = { "nice", "env", "cwd", "uid", "gid", "stdout", "stderr", "cpu_limit" }
 
 -- What C modules, threads' stacks and the library itself may map beside the values of Lua.
 local headroom = 1 << 29
@@ -56,7 +56,9 @@ function M.add(order, opts, level)
   if opts.nice and math.abs(opts.nice) > 40 then
     error("troupe.pool: option 'nice': integer from -40 to 40 expected", level + 1)
   end
+  if opts.cpu_limit == 0 then error("troupe.pool: option 'cpu_limit': more than 0 seconds expected", level + 1) end
   order.process = true
+  order.cpu_limit = opts.cpu_limit
   order.nice, order.cwd = opts.nice, opts.cwd
   order.uid, order.gid = opts.uid or -1, opts.gid or -1
   order.env = opts.env and changes(opts.env, level + 1)
