@@ -57,6 +57,15 @@ t.test("pool_flaky", function()
   prints("pool_flaky", "index after 1\nbusy news after 3\ngone fishing: status 404\n2 retries\n")
 end)
 
+t.test("pool_process", function()
+  local status, out, err = t.troupe { "run", path_of "pool_process" }
+  t.eq(status, 0)
+  t.match(err, "killed by signal 9") -- the log tells of processes that are lost
+  t.eq(out, "plain: 5 bytes, run 1\na bomb: 6 bytes, run 2\nmore: 4 bytes, run 1\n"
+    .. "the next bomb: 13 bytes, run 2\n"
+    .. "false\tlost: the worker process that ran the job is gone: killed by signal 9 (Killed)\n6\t1\n")
+end)
+
 t.test("pool_schedule", function()
   for _, out in ipairs{ run "pool_schedule" } do
     t.match(out, "^true\tcancelled\nreport 1\nreport 2\nno report\nreport 4\nreport 5\n")

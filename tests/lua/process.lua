@@ -293,6 +293,15 @@ test("options: environment, directory, niceness", function()
   deep({ pool:submit(function()
     return os.getenv "TROUPE_TEST", os.getenv "HOME" or false, io.popen "pwd":read "l", io.popen "nice":read "l"
   end):await(patience) }, { "yes", false, "/", io.popen "nice -n 3 nice":read "l" })
+  if io.popen "id -u":read "l" == "0" then
+    local other <close> = pool_of(1, { uid = 12345, gid = 54321 })
+    deep({ other:submit(function()
+      return io.popen "id -u":read "l", io.popen "id -g":read "l", io.popen "id -G":read "l"
+    end):await(patience) }, { "12345", "54321", "54321" })
+  else
+    local other <close> = pool_of(1, { uid = 0 })
+    match(select(2, other:submit(function() end):join(patience)), "options 'uid' and 'gid'.*not permitted")
+  end
   local bad <close> = pool_of(1, { cwd = "/no/such/place" })
   match(select(2, bad:submit(function() end):join(patience)), "option 'cwd'.*No such file")
   raises("needs isolation", function() troupe.pool { cwd = "/" } end)
