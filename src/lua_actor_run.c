@@ -217,6 +217,13 @@ static bool start(struct actors *house, struct drainer *d, int count)
     return ended;
 }
 
+/* The vm is an actor's own, and is being broken into. */
+static bool is_broken(const struct actors *house)
+{
+    const struct vm *vm = house->target ? vm_of(house->L) : NULL;
+    return vm && vm_is_interrupted(vm, house->target);
+}
+
 void actor_work(struct vm_work *work, double now)
 {
     struct actors *house = (struct actors *)work;
@@ -234,7 +241,10 @@ void actor_work(struct vm_work *work, double now)
         lua_State *co = vm_task_coroutine(d->task);
         lua_rawgetp(co, LUA_REGISTRYINDEX, &actor_drain_key);
         lua_pushlightuserdata(co, d);
+        const struct actor *first = house->ready;
         start(house, d, 1);
+        if (house->ready == first && is_broken(house))
+            break; /* each would be broken into before it took anything: what ends the job comes by letter */
     }
     work->ready = house->ready;
 }
@@ -355,8 +365,7 @@ static int tell(lua_State *L)
     int ref = lua_gettop(L);
     actor_disturb(L, a);
     d->actor = NULL;
-    const struct vm *vm = vm_of(L);
-    bool broken = d->house->target && vm && vm_is_interrupted(vm, d->house->target);
+    bool broken = is_broken(d->house);
     a->brutal |= broken;
     if (e->status == VM_TASK_KILLED || broken)
         killed(L, d->house, a, ref);

@@ -10,7 +10,7 @@ local actor = require "troupe.actor"
 local behaviours = require "troupe.actor_behaviour"
 local bonds = require "troupe.actor_bonds"
 
-local _G, package, pairs, setmetatable = _G, package, pairs, setmetatable
+local _G, error, package, pairs, setmetatable = _G, error, package, pairs, setmetatable
 
 local M = {}
 
@@ -52,7 +52,9 @@ function M.run(number, behaviour, opts, ...)
     return
   end
   local _ <close> = setmetatable({}, { __close = function() core.exit(ref, "killed", true, true) end })
-  core.send_reply(number, opts.vm, true, ref)
+  if not core.send_reply(number, opts.vm, true, ref) then -- then the job's end tells it, by way of the node
+    error("the vm that spawned the actor could not be told of it", 0)
+  end
   if not core.alive(ref) then core.obituary(opts.vm, ref, core.reason(ref)) end -- it came before the reference did
   bonds.await_end(ref)
 end
