@@ -87,10 +87,18 @@ static void add_called(void *object, void *context)
 {
     const struct actor *a = object;
     lua_State *L = context;
-    if (!a->calls)
+    if (!a->calls && !actor_house(L)->target)
         return;
     actor_push(L, a, 2);
     lua_rawseti(L, 1, (lua_Integer)lua_rawlen(L, 1) + 1);
+}
+
+/* The reason is on top, and stays. */
+static void end_lost(lua_State *L, struct actors *house, struct actor *a)
+{
+    lua_pushvalue(L, -1);
+    lua_pushvalue(L, -1);
+    actor_end(L, house, a);
 }
 
 /* Lua: () who waits for this vm's actors elsewhere is told that they are lost */
@@ -106,6 +114,8 @@ static int tell_all(lua_State *L)
         lua_rawgeti(L, 1, i);
         lua_insert(L, -2);
         actor_fail_calls(L, house, actor_at(L, -2));
+        if (house->target) /* its own vm's: what it has not read has a fate, too */
+            end_lost(L, house, actor_at(L, -2));
         lua_remove(L, -2);
     }
     while (house->own_calls) {
