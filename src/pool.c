@@ -112,6 +112,7 @@ void pool_handle(struct pool *self, struct message **letter, double now)
         pool_kill(self, letter, now);
         break;
     case MAIL_STATUS:
+        pool_turn(self, now); /* the outcome of one that ended in this turn goes before the answer that it is unknown */
         pool_answer_status(self, letter);
         break;
     case MAIL_STATS:

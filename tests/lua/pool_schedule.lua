@@ -8,6 +8,15 @@ local core = require "troupe.core"
 
 local test, eq, ok, raises, deep = t.test, t.eq, t.ok, t.raises, t.deep
 
+test("what was cancelled is so for whoever asks next", function()
+  local pool <close> = troupe.pool{ workers = 1 }
+  for _ = 1, 2000 // t.slowdown do
+    local job = pool:submit{ os.time, delay = 3600 }
+    eq(job:cancel(), true)
+    eq(job:status(), "cancelled")
+  end
+end)
+
 -- ---- at
 
 test("a job with a time runs at that time, not before", function()
