@@ -64,7 +64,8 @@ test("times are told as percentiles", function()
   ok(run.max >= 0.05)
   pool:pause()
   local job = pool:submit(type, 1)
-  task.sleep(0.02)
+  eq(job:status(), "queued") -- now the node has it: there its wait begins
+  task.sleep(0.2)
   pool:resume()
   job:await()
   local wait = pool:stats().queue_wait
