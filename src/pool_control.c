@@ -43,6 +43,7 @@ static bool halt(struct pool *self, uint64_t id, double now)
 void pool_halt(struct pool *self, struct message **letter, double now)
 {
     bool live = halt(self, message_header(*letter)->id, now);
+    pool_turn(self, now); /* one that had not begun has ended before anybody hears of it */
     pool_answer_boolean(self, letter, live);
 }
 
@@ -79,6 +80,7 @@ void pool_kill(struct pool *self, struct message **letter, double now)
     int a = dispatcher_kill(self->dispatcher, id, h->u.seconds, now);
     if (a != CANCEL_UNKNOWN && a != CANCEL_ENDED)
         stop_handed(self, id, now);
+    pool_turn(self, now);
     if (a >= 0)
         pool_answer_boolean(self, letter, a != CANCEL_UNKNOWN);
     else

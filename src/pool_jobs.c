@@ -326,6 +326,7 @@ void pool_cancel(struct pool *self, struct message **letter, double now)
         else if (a == CANCEL_HANDED && pool_ask_back(self, letter))
             return;
     }
+    pool_turn(self, now); /* it has ended, and its place is free, before anybody hears so */
     pool_answer_boolean(self, letter, unbegun);
 }
 
