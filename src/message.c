@@ -188,3 +188,10 @@ bool message_is_run_of(const struct message *self, void *context)
     const struct header *h = message_header(self);
     return h->kind == MAIL_RUN && h->id == *(const uint64_t *)context;
 }
+
+bool message_see_run(const struct message *self, void *context)
+{
+    struct message_sight *sight = context;
+    sight->seen |= message_is_run_of(self, &sight->job);
+    return false;
+}

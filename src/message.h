@@ -165,4 +165,11 @@ bool message_turn_back(struct message *self);
 bool message_is_run(const struct message *self, void *context);
 bool message_is_run_of(const struct message *self, void *context);
 
+/* For mailbox_recall: takes nothing, and notes whether the RUN of that job is there; `context` is one of these. */
+struct message_sight {
+    uint64_t job;
+    bool seen;
+};
+bool message_see_run(const struct message *self, void *context);
+
 #endif

@@ -277,26 +277,13 @@ void pool_recall(struct pool *self, int worker, double now)
     dispatcher_recall_done(self->dispatcher, worker, now);
 }
 
-struct sight {
-    uint64_t id;
-    bool seen;
-};
-
-/* Notes that the job's letter is there, and takes nothing. */
-static bool note(const struct message *m, void *context)
-{
-    struct sight *sight = context;
-    sight->seen |= message_is_run_of(m, &sight->id);
-    return false;
-}
-
 bool pool_has_begun(struct pool *self, uint64_t id)
 {
-    struct sight sight = {.id = id};
+    struct message_sight sight = {.job = id};
     struct hand *hand = pool_hand(self, dispatcher_worker_of(self->dispatcher, id));
     if (!hand || !hand->worker)
         return false;
-    mailbox_recall(self->house.mailbox, worker_box(hand->worker), note, &sight);
+    mailbox_recall(self->house.mailbox, worker_box(hand->worker), message_see_run, &sight);
     return !sight.seen;
 }
 

@@ -36,28 +36,29 @@ int pool_read_process(struct pool *self, const char *at, size_t size, size_t *us
     return 0;
 }
 
-bool pool_ask_back(struct pool *self, struct message **question)
+typedef bool asker(struct worker *self, struct mailbox *node, uint64_t job);
+
+/* Asks the worker that has the job; the client's question waits in the list. False: there is nobody to ask. */
+static bool ask_worker(struct pool *self, struct message **question, asker *ask, struct message **list)
 {
     uint64_t id = message_header(*question)->id;
     struct hand *hand = pool_hand(self, dispatcher_worker_of(self->dispatcher, id));
-    if (!hand || !hand->worker || !worker_recall(hand->worker, self->house.mailbox, id))
+    if (!hand || !hand->worker || !ask(hand->worker, self->house.mailbox, id))
         return false;
-    (*question)->next = self->recalled;
-    self->recalled = *question;
+    (*question)->next = *list;
+    *list = *question;
     *question = NULL;
     return true;
 }
 
+bool pool_ask_back(struct pool *self, struct message **question)
+{
+    return ask_worker(self, question, worker_recall, &self->recalled);
+}
+
 bool pool_ask_begun(struct pool *self, struct message **question)
 {
-    uint64_t id = message_header(*question)->id;
-    struct hand *hand = pool_hand(self, dispatcher_worker_of(self->dispatcher, id));
-    if (!hand || !hand->worker || !worker_ask(hand->worker, self->house.mailbox, id))
-        return false;
-    (*question)->next = self->looked_for;
-    self->looked_for = *question;
-    *question = NULL;
-    return true;
+    return ask_worker(self, question, worker_ask, &self->looked_for);
 }
 
 void pool_answer_looked(struct pool *self, uint64_t id, bool begun)

@@ -85,24 +85,11 @@ static void recall(struct uplink *self, struct message **letter)
     frames_put(self->frames, letter);
 }
 
-struct sight {
-    uint64_t id;
-    bool seen;
-};
-
-/* For mailbox_recall: takes nothing. */
-static bool note(const struct message *m, void *context)
-{
-    struct sight *sight = context;
-    sight->seen |= message_is_run_of(m, &sight->id);
-    return false;
-}
-
 static void look(struct uplink *self, struct message **letter)
 {
     struct header *h = message_header(*letter);
-    struct sight sight = { .id = h->id };
-    mailbox_recall(self->mailbox, self->box, note, &sight);
+    struct message_sight sight = {.job = h->id};
+    mailbox_recall(self->mailbox, self->box, message_see_run, &sight);
     h->u.number = !sight.seen;
     h->to = address_make(0, MAILBOX_NODE, 0);
     frames_put(self->frames, letter);

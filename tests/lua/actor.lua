@@ -1,13 +1,13 @@
 -- actor.lua - actors as a Lua program meets them: messages, calls, receiving, timers, names, options.
 
 local t = require "harness"
+local actors = require "actors"
 local await = require "await"
 local troupe = require "troupe"
 local task = require "troupe.task"
 
 local test, eq, ok, match, raises, deep = t.test, t.eq, t.ok, t.match, t.raises, t.deep
-
-local function light(behaviour, ...) return assert(troupe.spawn({ behaviour, isolation = "light" }, ...)) end
+local light = actors.light
 
 local Counter = {}
 function Counter:init(start) self.n = start or 0 end

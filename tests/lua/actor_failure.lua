@@ -1,29 +1,13 @@
 -- actor_failure.lua - how actors end, and who hears of it: errors, kills, stops, links, monitors, dead letters.
 
 local t = require "harness"
+local actors = require "actors"
 local await = require "await"
 local troupe = require "troupe"
 local task = require "troupe.task"
 
 local test, eq, ok, match, raises, deep = t.test, t.eq, t.ok, t.match, t.raises, t.deep
-
-local function light(behaviour, ...) return assert(troupe.spawn({ behaviour, isolation = "light" }, ...)) end
-
--- An actor that runs what it is sent, so that tests can do things inside one, and notes ends.
-local function witness(trap)
-  local seen = {}
-  local body
-  local actor = light {
-    trap_exit = trap,
-    run = function(self) return body(self) end,
-    down = function(_, ref, reason) seen[#seen + 1] = { "down", ref, reason } end,
-    exit = function(_, ref, reason) seen[#seen + 1] = { "exit", ref, reason } end,
-  }
-  return actor, seen, function(fn)
-    body = fn
-    return actor:call "run"
-  end
-end
+local light, witness = actors.light, actors.witness
 
 -- Runs code apart, where its words on stderr can be seen.
 local function apart(code)
@@ -337,7 +321,7 @@ end)
 test("kills at random hang nobody: every call has its answer or its reason", function()
   math.randomseed(7)
   local rounds = 3000 // t.slowdown
-  local actors, outcomes = {}, { fine = 0, killed = 0, dead = 0 }
+  local crowd, outcomes = {}, { fine = 0, killed = 0, dead = 0 }
   local Behaviour = {
     quick = function(_, x) return x end,
     slow = function(_, x)
@@ -345,23 +329,23 @@ test("kills at random hang nobody: every call has its answer or its reason", fun
       return x
     end,
     chain = function(_, x)
-      local other = actors[math.random(#actors)]
+      local other = crowd[math.random(#crowd)]
       local _, err = pcall(other.call, other, "quick", x)
       if err ~= nil and type(err) ~= "number" and err ~= "killed" and err ~= "dead" then return x end
       return x
     end,
     terminate = function() task.sleep(0) end,
   }
-  for i = 1, 20 do actors[i] = light(Behaviour) end
+  for i = 1, 20 do crowd[i] = light(Behaviour) end
   local names = { "quick", "slow", "chain" }
   local running = 0
   for i = 1, rounds do
-    local at = math.random(#actors)
-    local actor = actors[at]
+    local at = math.random(#crowd)
+    local actor = crowd[at]
     if math.random(10) == 1 then
       local way = math.random(3)
       if way == 1 then actor:kill() else task.spawn(actor.stop, actor, "killed") end
-      actors[at] = light(Behaviour)
+      crowd[at] = light(Behaviour)
     else
       running = running + 1
       task.spawn(function()

@@ -1,13 +1,13 @@
 -- actor_remote.lua - actors of other vms: messages, calls, orders, and who hears of their ends.
 
 local t = require "harness"
+local actors = require "actors"
 local await = require "await"
 local troupe = require "troupe"
 local task = require "troupe.task"
 
 local test, eq, ok, match, raises, deep = t.test, t.eq, t.ok, t.match, t.raises, t.deep
-
-local function light(behaviour, ...) return assert(troupe.spawn({ behaviour, isolation = "light" }, ...)) end
+local light, witness = actors.light, actors.witness
 
 -- Makes an actor in the vm of the pool's worker.
 local function elsewhere(pool, behaviour, opts, ...)
@@ -16,22 +16,6 @@ local function elsewhere(pool, behaviour, opts, ...)
     options[1], options.isolation = made, "light"
     return assert(require "troupe".spawn(options, ...))
   end, behaviour, opts, ...):await()
-end
-
--- An actor that runs what it is sent, so that tests can do things inside one, and notes ends.
-local function witness(trap)
-  local seen = {}
-  local body
-  local actor = light {
-    trap_exit = trap,
-    run = function(self) return body(self) end,
-    down = function(_, ref, reason) seen[#seen + 1] = { "down", ref, reason } end,
-    exit = function(_, ref, reason) seen[#seen + 1] = { "exit", ref, reason } end,
-  }
-  return actor, seen, function(fn)
-    body = fn
-    return actor:call "run"
-  end
 end
 
 local Counter = {

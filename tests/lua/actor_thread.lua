@@ -1,11 +1,13 @@
 -- actor_thread.lua - actors in vms of their own: spawned, limited, ended, and lost.
 
 local t = require "harness"
+local actors = require "actors"
 local await = require "await"
 local gates = require "gates"
 local troupe = require "troupe"
 
 local test, eq, ok, match, raises, deep = t.test, t.eq, t.ok, t.match, t.raises, t.deep
+local witness = actors.witness
 
 local Counter = {
   init = function(self, start) self.n = start or 0 end,
@@ -27,22 +29,6 @@ local function thread(behaviour, ...) return assert(troupe.spawn(behaviour, ...)
 local function exists(name)
   local file = io.open(name)
   return file and file:close()
-end
-
--- A light actor here that runs what it is sent and notes ends.
-local function witness(trap)
-  local seen = {}
-  local body
-  local actor = assert(troupe.spawn { {
-    trap_exit = trap,
-    run = function(self) return body(self) end,
-    down = function(_, ref, reason) seen[#seen + 1] = { "down", ref, reason } end,
-    exit = function(_, ref, reason) seen[#seen + 1] = { "exit", ref, reason } end,
-  }, isolation = "light" })
-  return actor, seen, function(fn)
-    body = fn
-    return actor:call_with({ timeout = 60 * t.slowdown }, "run")
-  end
 end
 
 test("an actor has a vm of its own unless something else is said", function()
