@@ -45,10 +45,11 @@ test("checkin returns true until the job is stopped, and false ever after", func
   local job = pool:submit(function()
     local inside = require "troupe"
     local before = inside.checkin()
+    inside.emit "checked in"
     while inside.checkin() do end
     return before, inside.checkin(), inside.checkin()
   end)
-  await.status(job, "running")
+  eq(job:take(), "checked in")
   job:stop()
   deep({ job:await() }, { true, false, false })
 end)
