@@ -11,7 +11,7 @@
  * Invariants:
  *  1. the node runs exactly while there are clients, or the last of them awaits its end;
  *  2. pools, codes and workers belong to the node's thread; clients reach them by mail only;
- *  3. a pool with events not yet carried out stands in `touched`.
+ *  3. a pool with events not yet carried out is touched (node_pools.h).
  */
 #include "node.h"
 
@@ -26,6 +26,7 @@
 #include "ear.h"
 #include "mailbox.h"
 #include "mailbox_route.h"
+#include "node_pools.h"
 #include "pool.h"
 #include "thread.h"
 #include "troupe.h"
@@ -43,8 +44,7 @@ struct node {
     struct codes *codes;
     const struct worker_hooks *hooks;
     struct thread *thread;
-    struct pool **pools;
-    size_t pool_count, pool_capacity;
+    struct node_pools pools;
     _Atomic uint64_t last; /* address of the last client, once it is about to leave; 0: not yet */
     bool last_left;        /* its word has come, and so all that it had posted before */
     atomic_bool mute;      /* its word will not come */
@@ -65,40 +65,20 @@ uint32_t node_new_pool_id(void)
     return worker ? 1u << 31 | (uint32_t)worker << 16 | (number & 0xffff) : number & ~(1u << 31);
 }
 
-static struct pool *find_pool(struct node *self, uint32_t id)
-{
-    for (size_t i = self->pool_count; i-- > 0;)
-        if (pool_id(self->pools[i]) == id)
-            return self->pools[i];
-    return NULL;
-}
-
-static bool room_for_pool(struct node *self)
-{
-    if (self->pool_count < self->pool_capacity)
-        return true;
-    size_t capacity = self->pool_capacity ? self->pool_capacity * 2 : 8;
-    struct pool **pools = realloc(self->pools, capacity * sizeof *pools);
-    if (!pools)
-        return false;
-    self->pools = pools;
-    self->pool_capacity = capacity;
-    return true;
-}
-
 static void open_pool(struct node *self, struct message **letter)
 {
     struct pool_house house_ = {self->mailbox, self->codes, self->hooks};
-    struct pool *p = room_for_pool(self) ? pool_new(letter, &house_) : NULL;
-    if (p)
-        self->pools[self->pool_count++] = p; /* without one, its submits are told that it is closed */
+    struct pool *p = pool_new(letter, &house_);
+    if (p && node_pools_add(&self->pools, p))
+        pool_destroy(&p); /* without one, its submits are told that it is closed */
 }
 
 /* The vm at that address closes, or all of a worker process: pools from there do too. */
 static void owner_left(struct node *self, uint64_t owner, double now)
 {
-    for (size_t i = 0; i < self->pool_count; i++)
-        pool_owner_left(self->pools[i], owner, leave_grace, now);
+    for (size_t i = 0; i < self->pools.count; i++)
+        if (pool_owner_left(node_pools_at(&self->pools, i), owner, leave_grace, now))
+            node_pools_touch_at(&self->pools, i);
 }
 
 /* A letter for a pool that is gone. */
@@ -125,14 +105,14 @@ static void return_to_sender(struct node *self, struct message **letter)
     mailbox_deliver(self->mailbox, letter);
 }
 
-/* The pools of the program, in the order in which they were opened. */
+/* The pools of the program. */
 static void answer_pools(struct node *self, struct message **letter)
 {
     struct header *h = message_header(*letter);
     struct buffer *out = &(*letter)->bytes;
     unsigned count = 0;
-    for (size_t i = 0; i < self->pool_count; i++)
-        count += !pool_is_hidden(self->pools[i]);
+    for (size_t i = 0; i < self->pools.count; i++)
+        count += !pool_is_hidden(node_pools_at(&self->pools, i));
     if (count > 0xffff)
         count = 0xffff;
     const unsigned char head[] = {0xdc, (unsigned char)(count >> 8), (unsigned char)count};
@@ -141,9 +121,10 @@ static void answer_pools(struct node *self, struct message **letter)
     message_clear_body(*letter);
     int rc = buffer_append(out, head, sizeof head);
     for (size_t i = 0; count > 0 && rc == 0; i++) {
-        if (pool_is_hidden(self->pools[i]))
+        const struct pool *p = node_pools_at(&self->pools, i);
+        if (pool_is_hidden(p))
             continue;
-        rc = pool_list(self->pools[i], out);
+        rc = pool_list(p, out);
         count--;
     }
     if (rc) {
@@ -156,9 +137,12 @@ static void answer_pools(struct node *self, struct message **letter)
 /* The actor has a vm of its own, which may read no mail: it is broken into at once, and given up if that is no use. */
 static void doom(struct node *self, uint64_t actor, double now)
 {
-    for (size_t i = 0; i < self->pool_count; i++)
-        if (pool_hosts(self->pools[i], actor))
-            pool_close_soon(self->pools[i], 0, now);
+    for (size_t i = 0; i < self->pools.count; i++) {
+        if (!pool_hosts(node_pools_at(&self->pools, i), actor))
+            continue;
+        pool_close_soon(node_pools_at(&self->pools, i), 0, now);
+        node_pools_touch_at(&self->pools, i);
+    }
 }
 
 /* A worker's last word, or what a bridge says of its process, with which all that was there is gone. */
@@ -193,7 +177,7 @@ static void handle(struct node *self, struct message *letter, double now)
     default:
         if (h->kind == MAIL_DOWN)
             worker_gone(self, h->from, now);
-        p = find_pool(self, h->pool);
+        p = node_pools_touch(&self->pools, h->pool);
         if (p)
             pool_handle(p, &letter, now);
         else
@@ -213,30 +197,13 @@ static bool turn(struct node *self)
         handle(self, letter, now);
         taken++;
     }
-    for (size_t i = 0; i < self->pool_count;) {
-        struct pool *p = self->pools[i];
-        double at = pool_deadline(p);
-        if (at >= 0 && at <= now)
-            pool_tick(p, now);
-        pool_turn(p, now);
-        if (pool_ended(p)) {
-            pool_destroy(&self->pools[i]);
-            self->pools[i] = self->pools[--self->pool_count];
-        } else {
-            i++;
-        }
-    }
+    node_pools_turn(&self->pools, now);
     return taken > 0;
 }
 
 static double next_timeout(const struct node *self)
 {
-    double first = -1;
-    for (size_t i = 0; i < self->pool_count; i++) {
-        double at = pool_deadline(self->pools[i]);
-        if (at >= 0 && (first < 0 || at < first))
-            first = at;
-    }
+    double first = node_pools_deadline(&self->pools);
     if (first < 0)
         return -1;
     double left = first - clock_now();
@@ -246,8 +213,10 @@ static double next_timeout(const struct node *self)
 static void end_all(struct node *self)
 {
     double now = clock_now();
-    for (size_t i = 0; i < self->pool_count; i++)
-        pool_close_soon(self->pools[i], leave_grace, now);
+    for (size_t i = 0; i < self->pools.count; i++) {
+        pool_close_soon(node_pools_at(&self->pools, i), leave_grace, now);
+        node_pools_touch_at(&self->pools, i);
+    }
 }
 
 static void node_main(void *arg)
@@ -261,7 +230,7 @@ static void node_main(void *arg)
             end_all(self);
             continue;
         }
-        if (ending && self->pool_count == 0)
+        if (ending && self->pools.count == 0)
             break;
         bool late = mailbox_deliver_late(self->mailbox);
         double timeout = next_timeout(self);
@@ -277,7 +246,7 @@ static void node_free(struct node *self)
 {
     mailbox_close(&self->mailbox);
     codes_destroy(&self->codes);
-    free(self->pools);
+    node_pools_release(&self->pools);
     free(self);
 }
 
@@ -287,6 +256,7 @@ static int node_start(const struct worker_hooks *hooks, struct ear *ear)
     if (!self)
         return TROUPE_ENOMEM;
     self->hooks = hooks;
+    node_pools_init(&self->pools);
     int rc = mailbox_open(&self->mailbox, MAILBOX_NODE);
     if (rc == 0)
         rc = mailbox_reach(ear_mailbox(ear), MAILBOX_NODE); /* else nobody could wake it to end */

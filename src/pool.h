@@ -40,8 +40,8 @@ int pool_list(const struct pool *self, struct buffer *out);
 /* A letter that names this pool; it may be taken. */
 void pool_handle(struct pool *self, struct message **letter, double now);
 
-/* The vm at that address closes: the pool does too, if it is its owner. */
-void pool_owner_left(struct pool *self, uint64_t owner, double grace, double now);
+/* The vm at that address closes: the pool does too, if it is its owner. True when that may mean anything to the pool. */
+bool pool_owner_left(struct pool *self, uint64_t owner, double grace, double now);
 
 /* Closes it: what is pending is cancelled; after `grace` seconds running jobs are broken into. */
 void pool_close_soon(struct pool *self, double grace, double now);

@@ -67,7 +67,7 @@ void pool_decide(struct pool *self, struct message **letter, double now)
     decide(self, h->id, h->u.number != 0, now);
 }
 
-void pool_owner_left(struct pool *self, uint64_t owner, double grace, double now)
+bool pool_owner_left(struct pool *self, uint64_t owner, double grace, double now)
 {
     for (struct ticket_extra *extra = self->asking; extra; extra = extra->next) {
         if (!address_belongs(extra->ticket->owner, owner))
@@ -76,8 +76,9 @@ void pool_owner_left(struct pool *self, uint64_t owner, double grace, double now
         decide(self, extra->ticket->id, false, now);
     }
     pool_forget_places(self, owner);
-    if (address_belongs(self->owner, owner))
+    bool own = address_belongs(self->owner, owner);
+    if (own)
         pool_close_soon(self, grace, now);
-    else if (self->foreign > 0)
-        pool_halt_jobs_of(self, owner, now);
+    bool halted = !own && self->foreign > 0 && pool_halt_jobs_of(self, owner, now);
+    return own || halted || self->asking || self->gate;
 }

@@ -60,7 +60,7 @@ static void collect_orphan(void *load, void *context)
         buffer_append(&self->ids, &t->id, sizeof t->id); /* one that finds no memory just goes on */
 }
 
-void pool_halt_jobs_of(struct pool *self, uint64_t owner, double now)
+bool pool_halt_jobs_of(struct pool *self, uint64_t owner, double now)
 {
     struct orphans orphans = {.owner = owner};
     buffer_init(&orphans.ids);
@@ -70,7 +70,9 @@ void pool_halt_jobs_of(struct pool *self, uint64_t owner, double now)
         memcpy(&id, orphans.ids.data + at, sizeof id);
         halt(self, id, now);
     }
+    bool any = orphans.ids.size > 0;
     buffer_release(&orphans.ids);
+    return any;
 }
 
 void pool_kill(struct pool *self, struct message **letter, double now)

@@ -212,8 +212,9 @@ void pool_settle_end(struct pool *self, struct ticket *t, const struct action *a
 /* Its outcome is posted. True when its ticket is its cleanup's now, or gone. */
 bool pool_clean_up(struct pool *self, struct ticket *t, enum job_end end, bool ran, double now);
 
-/* The vm at that address is gone: its jobs are asked to end, but for those that outlive it or have no outcome for it. */
-void pool_halt_jobs_of(struct pool *self, uint64_t owner, double now);
+/* The vm at that address is gone: its jobs are asked to end, but for those that outlive it or have no outcome for it. False:
+ * there were none. */
+bool pool_halt_jobs_of(struct pool *self, uint64_t owner, double now);
 
 /* All that run are asked to end. */
 void pool_halt_all(struct pool *self);
