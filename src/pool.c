@@ -330,17 +330,20 @@ struct pool *pool_new(struct message **open, const struct pool_house *house)
             .concurrency = order.concurrency,
             .rate_jobs = order.rate_jobs,
             .rate_per = order.rate_per,
+            .max_credit = order.hosts ? 1 : 0,
             .seed = self->id,
         };
         self->hosts = order.hosts;
         if (self->hosts)
             self->owner = 0; /* no vm's end is its own */
+        else
+            self->times = calloc(1, sizeof *self->times);
         self->worker.pool = self->id;
         self->worker.init = self->init;
         self->worker.vm.open = house->hooks->open;
         self->worker.hooks = house->hooks;
         self->worker.claims = self->claims;
-        if (dispatcher_new(&self->dispatcher, &options) == 0) {
+        if ((self->hosts || self->times) && dispatcher_new(&self->dispatcher, &options) == 0) {
             *open = NULL;
             return self;
         }
@@ -369,5 +372,6 @@ void pool_destroy(struct pool **pool)
     message_destroy(&self->failure);
     message_destroy(&self->init);
     message_destroy(&self->open);
+    free(self->times);
     free(self);
 }

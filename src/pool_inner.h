@@ -71,6 +71,11 @@ struct hand {
     uint64_t spared;      /* the cleanup for whose sake it was not given up; 0: none */
 };
 
+struct pool_times {
+    struct histogram waits; /* from when a job was queued until it was handed out the first time */
+    struct histogram runs;  /* what workers measured */
+};
+
 struct pool {
     uint32_t id;
     uint64_t owner;
@@ -92,8 +97,7 @@ struct pool {
     struct message *drain;   /* questions to answer once drained */
     struct message *joining; /* questions to answer once nothing is pending */
     int log_level;           /* of failed jobs; 0: not logged */
-    struct histogram waits;  /* from when a job was queued until it was handed out the first time */
-    struct histogram runs;   /* what workers measured */
+    struct pool_times *times; /* NULL: it is hidden, and nobody asks */
     struct gate *gate;       /* NULL: any number of jobs may wait */
     struct message *waiting; /* questions for a place, the first first */
     struct ticket *owed;

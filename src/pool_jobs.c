@@ -206,8 +206,8 @@ void pool_hand_out(struct pool *self, const struct action *a, double now)
         return;
     }
     struct header *h = message_header(m);
-    if (h->kind == MAIL_SUBMIT) /* else it was handed out before */
-        histogram_record(&self->waits, now - h->u.seconds);
+    if (self->times && h->kind == MAIL_SUBMIT) /* else it was handed out before */
+        histogram_record(&self->times->waits, now - h->u.seconds);
     if (t->repeatable)
         message_header(t->letter)->kind = MAIL_RUN;
     h->kind = MAIL_RUN;
@@ -246,7 +246,8 @@ void pool_job_done(struct pool *self, struct message **letter, double now)
     int rc = dispatcher_done(self->dispatcher, pool_worker_of(self, *letter), h->id, how, ran, *letter, &dropped, now);
     if (rc)
         return; /* a worker that was given up speaks again */
-    histogram_record(&self->runs, ran);
+    if (self->times)
+        histogram_record(&self->times->runs, ran);
     *letter = NULL;
     struct message *m = dropped;
     message_destroy(&m);

@@ -88,6 +88,8 @@ static int pack_workers(struct pool *self, struct buffer *out)
 
 static int pack_stats(struct pool *self, struct buffer *out)
 {
+    static const struct pool_times none;
+    const struct pool_times *times = self->times ? self->times : &none;
     struct dispatcher_counts n;
     dispatcher_count(self->dispatcher, &n);
     const struct {
@@ -101,8 +103,8 @@ static int pack_stats(struct pool *self, struct buffer *out)
     for (int i = 0; i < ROWS && rc == 0; i++)
         rc = pack_count(out, rows[i].name, rows[i].count);
     rc = rc ? rc : pack_word(out, "name", self->worker.name);
-    rc = rc ? rc : pack_histogram(out, "queue_wait", &self->waits);
-    rc = rc ? rc : pack_histogram(out, "run_time", &self->runs);
+    rc = rc ? rc : pack_histogram(out, "queue_wait", &times->waits);
+    rc = rc ? rc : pack_histogram(out, "run_time", &times->runs);
     return rc ? rc : pack_workers(self, out);
 }
 

@@ -4,14 +4,18 @@
  * hands out its objects in order, untouched memory last; what comes back is linked through its first word
  * and handed out first.
  *
+ * The first chunk is a small one, as most slabs never need a second: its place says so.
+ *
  * 1. A chunk is in `full` exactly while it has no room, otherwise in `partial`.
  * 2. At most one chunk without objects is kept; memory follows the number of objects down again.
- * 3. Under AddressSanitizer a returned object is poisoned behind its link.
+ * 3. `first` is the small chunk while there is one, and it is made only when there is no chunk at all.
+ * 4. Under AddressSanitizer a returned object is poisoned behind its link.
  */
 #include "slab.h"
 
 #include <assert.h>
 #include <stdalign.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 
@@ -33,7 +37,8 @@
 enum {
     CHUNK_ALIGN = 32 * 1024,
     CHUNK_BYTES = CHUNK_ALIGN - 64, /* malloc's own header fits before the next aligned chunk */
-    CHUNK_HEAD = 64                 /* objects of 64 bytes are one cache line each */
+    CHUNK_HEAD = 64,                /* objects of 64 bytes are one cache line each */
+    FIRST_OBJECTS = 4
 };
 
 struct vacant {
@@ -44,6 +49,7 @@ struct slab_chunk {
     struct slab_chunk *next;
     struct slab_chunk *prev;
     struct vacant *vacant; /* came back */
+    unsigned capacity;     /* objects */
     unsigned fresh;        /* objects from this one on were never handed out */
     unsigned used;         /* objects out */
 };
@@ -67,12 +73,21 @@ static void chunk_unlink(struct slab_chunk **list, struct slab_chunk *chunk)
         chunk->next->prev = chunk->prev;
 }
 
+static size_t first_bytes(const struct slab *self)
+{
+    return CHUNK_HEAD + FIRST_OBJECTS * self->object_bytes;
+}
+
 static struct slab_chunk *chunk_new(struct slab *self)
 {
     void *memory;
-    if (posix_memalign(&memory, CHUNK_ALIGN, CHUNK_BYTES))
+    bool first = !self->full;
+    if (posix_memalign(&memory, first ? CHUNK_HEAD : CHUNK_ALIGN, first ? first_bytes(self) : CHUNK_BYTES))
         return NULL;
     struct slab_chunk *chunk = memory;
+    if (first)
+        self->first = chunk;
+    chunk->capacity = first ? FIRST_OBJECTS : (unsigned)((CHUNK_BYTES - CHUNK_HEAD) / self->object_bytes);
     chunk->vacant = NULL;
     chunk->fresh = 0;
     chunk->used = 0;
@@ -81,11 +96,13 @@ static struct slab_chunk *chunk_new(struct slab *self)
     return chunk;
 }
 
-static void chunks_free(struct slab_chunk *chunk)
+static void chunks_free(struct slab *self, struct slab_chunk *chunk)
 {
     while (chunk) {
         struct slab_chunk *next = chunk->next;
-        ASAN_UNPOISON_MEMORY_REGION(chunk, CHUNK_BYTES);
+        ASAN_UNPOISON_MEMORY_REGION(chunk, CHUNK_HEAD + chunk->capacity * self->object_bytes);
+        if (chunk == self->first)
+            self->first = NULL;
         free(chunk);
         chunk = next;
     }
@@ -96,16 +113,16 @@ void slab_init(struct slab *self, size_t object_bytes)
     size_t unit = alignof(max_align_t);
     self->object_bytes = (object_bytes + unit - 1) / unit * unit;
     assert(object_bytes > 0 && self->object_bytes <= 4096);
-    self->capacity = (unsigned)((CHUNK_BYTES - CHUNK_HEAD) / self->object_bytes);
     self->empty = 0;
+    self->first = NULL;
     self->partial = NULL;
     self->full = NULL;
 }
 
 void slab_release(struct slab *self)
 {
-    chunks_free(self->partial);
-    chunks_free(self->full);
+    chunks_free(self, self->partial);
+    chunks_free(self, self->full);
     self->partial = NULL;
     self->full = NULL;
     self->empty = 0;
@@ -126,21 +143,28 @@ void *slab_get(struct slab *self)
     }
     if (chunk->used++ == 0)
         self->empty--;
-    if (chunk->used == self->capacity) {
+    if (chunk->used == chunk->capacity) {
         chunk_unlink(&self->partial, chunk);
         chunk_link(&self->full, chunk);
     }
     return object;
 }
 
+static struct slab_chunk *chunk_of(const struct slab *self, void *object)
+{
+    if (self->first && (uintptr_t)object - (uintptr_t)self->first < first_bytes(self))
+        return self->first;
+    return (struct slab_chunk *)((uintptr_t)object & ~(uintptr_t)(CHUNK_ALIGN - 1));
+}
+
 void slab_put(struct slab *self, void *object)
 {
-    struct slab_chunk *chunk = (struct slab_chunk *)((uintptr_t)object & ~(uintptr_t)(CHUNK_ALIGN - 1));
+    struct slab_chunk *chunk = chunk_of(self, object);
     struct vacant *vacant = object;
     vacant->next = chunk->vacant;
     chunk->vacant = vacant;
     ASAN_POISON_MEMORY_REGION((char *)object + sizeof *vacant, self->object_bytes - sizeof *vacant);
-    if (chunk->used == self->capacity) {
+    if (chunk->used == chunk->capacity) {
         chunk_unlink(&self->full, chunk);
         chunk_link(&self->partial, chunk);
     }
@@ -152,5 +176,5 @@ void slab_put(struct slab *self, void *object)
     }
     chunk_unlink(&self->partial, chunk);
     chunk->next = NULL;
-    chunks_free(chunk);
+    chunks_free(self, chunk);
 }

@@ -11,10 +11,10 @@ struct slab_chunk;
 
 struct slab {
     size_t object_bytes;
-    unsigned capacity;          /* objects of one chunk */
     unsigned empty;             /* chunks kept without any object in them: 0 or 1 */
     struct slab_chunk *partial; /* have room; the one last used first */
     struct slab_chunk *full;
+    struct slab_chunk *first;   /* the small one */
 };
 
 /* For objects of so many bytes, at most 4096. Owns nothing yet. */

@@ -131,7 +131,7 @@ static struct vm_task *make_task(struct vm_tasks *self)
         return NULL;
     t->tasks = self;
     lua_State *L = self->L;
-    if (!lua_checkstack(L, 4) || heap_reserve(&self->timers, self->count + IDLE_MAX + 2)) {
+    if (!lua_checkstack(L, 4) || heap_reserve(&self->timers, self->count + self->idle_count + 2)) {
         free(t);
         return NULL;
     }

@@ -244,6 +244,30 @@ START_TEST(slab_keeps_one_empty_chunk_only)
 }
 END_TEST
 
+/* Most slabs are of a pool with one job, or of a vm with one task. */
+START_TEST(slab_takes_little_memory_for_few_objects)
+{
+    struct slab slab;
+    void *objects[5];
+    slab_init(&slab, 200);
+    for (int round = 0; round < 2; round++) {
+        for (int i = 0; i < 4; i++)
+            objects[i] = slab_get(&slab);
+        ck_assert_ptr_nonnull(slab.first);
+        ck_assert_ptr_eq(slab.full, slab.first);
+        ck_assert_ptr_null(slab.partial);
+        objects[4] = slab_get(&slab);
+        ck_assert_ptr_ne(slab.partial, slab.first); /* the next is a large one */
+        for (int i = 4; i >= 0; i--)
+            slab_put(&slab, objects[i]);
+        ck_assert_uint_eq(slab.empty, 1);
+        ck_assert_ptr_null(slab.full);
+        slab_release(&slab);
+        ck_assert_ptr_null(slab.first);
+    }
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("heap");
@@ -255,5 +279,6 @@ int main(void)
     tcase_add_test(cases, id_map_grows_a_line_at_a_time);
     tcase_add_loop_test(cases, slab_objects_do_not_overlap, 0, 5);
     tcase_add_test(cases, slab_keeps_one_empty_chunk_only);
+    tcase_add_test(cases, slab_takes_little_memory_for_few_objects);
     return suite_run(suite);
 }
