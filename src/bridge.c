@@ -53,6 +53,7 @@ static void let_go(struct bridge *self)
     message_destroy(&self->order);
     message_destroy(&self->down);
     mailbox_close(&self->mailbox);
+    log_unwatch_level(&self->watch);
     if (self->bell >= 0)
         close(self->bell);
     claims_release(&self->claims);
@@ -102,7 +103,18 @@ static void from_process(struct bridge *self, struct message **letter)
     }
 }
 
-/* Outputs, the bell, the process's end, which has been looked after when there is no process any more. */
+/* What the process sets for all vms it knows itself. */
+static void hear_log(struct bridge *self)
+{
+    int level = -1;
+    records_pump(&self->records, &level);
+    if (level < 0)
+        return;
+    self->level = level;
+    log_set_level_of_all(level);
+}
+
+/* Outputs, records, the bell, the process's end, which has been looked after when there is no process any more. */
 static void look_around(struct bridge *self)
 {
     struct epoll_event events[8];
@@ -118,6 +130,8 @@ static void look_around(struct bridge *self)
             output_pump(&self->output[0]);
         else if (fd == self->output[1].fd)
             output_pump(&self->output[1]);
+        else if (fd == self->records.fd)
+            hear_log(self);
     }
 }
 
@@ -141,13 +155,28 @@ static bool pass_up(struct bridge *self)
     return rc == 0;
 }
 
+/* The level of all vms, if the process has not heard of it: before the letters that were posted after it was set. */
+static bool pass_level(struct bridge *self)
+{
+    int level = log_level();
+    struct message *m = level != self->level ? message_new(MAIL_LEVEL) : NULL;
+    if (!m)
+        return false; /* or, for want of memory, with the next letter */
+    self->level = level;
+    message_header(m)->u.number = level;
+    frames_put(self->frames, &m);
+    return true;
+}
+
 static bool pass_down(struct bridge *self)
 {
     int count = 0;
     struct message *m;
     bool some = bridge_pass_breaks(self) || self->answered;
+    some |= pass_level(self);
     self->answered = false;
     while (!self->full && count < LETTERS_A_TURN && (m = mailbox_take(self->mailbox))) {
+        pass_level(self);
         frames_put(self->frames, &m);
         count++;
     }
@@ -203,6 +232,7 @@ static void close_house(struct bridge *self)
         ;
     for (int i = 0; i < 2; i++)
         output_close(&self->output[i]);
+    records_close(&self->records);
     frames_destroy(&self->frames);
     if (self->poll >= 0)
         close(self->poll);
@@ -333,6 +363,8 @@ static int furnish(struct bridge *self, const struct bridge_options *options, st
     self->bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (self->bell < 0)
         return TROUPE_ELIMIT;
+    self->watch.bell = self->bell;
+    log_watch_level(&self->watch);
     int rc = mailbox_open(&self->mailbox, MAILBOX_ANY);
     if (rc)
         return rc;
@@ -349,7 +381,7 @@ int bridge_start(struct bridge **out, const struct bridge_options *options, stru
     atomic_init(&self->holders, 2);
     atomic_init(&self->memory, 0);
     bridge_init_breaks(self);
-    self->bell = self->poll = self->output[0].fd = self->output[1].fd = -1;
+    self->bell = self->poll = self->output[0].fd = self->output[1].fd = self->records.fd = -1;
     int rc = furnish(self, options, node);
     if (rc == 0)
         rc = thread_start(&self->thread, "troupe bridge", bridge_main, self);

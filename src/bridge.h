@@ -28,6 +28,7 @@ struct bridge_order {
     int32_t nice;
     int32_t init; /* 0 or 1 */
     uint32_t name_size, path_size, cpath_size, cwd_size, libs_size; /* closing zeros included; 0: none */
+    int32_t log_level; /* of all vms; filled in as house and parent are */
 };
 
 struct bridge_options {

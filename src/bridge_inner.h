@@ -11,7 +11,9 @@
 #include <stdint.h>
 
 #include "bridge.h"
+#include "bridge_log.h"
 #include "bridge_output.h"
+#include "log.h"
 #include "message.h"
 
 struct frames;
@@ -44,6 +46,9 @@ struct bridge {
     struct process *process;
     struct frames *frames;
     struct output output[2];
+    struct records records;
+    struct log_watch watch;
+    int level; /* of all vms, as the process knows it */
     int poll;
     bool up, full, ended;
     bool answered; /* answers to the process lie in `frames` */

@@ -20,6 +20,8 @@
 #include "process.h"
 #include "troupe.h"
 
+enum { ENDS = 4 };
+
 static const double HELLO_SECONDS = 60, SLICE = 0.05;
 
 void bridge_flush(struct bridge *self)
@@ -60,8 +62,8 @@ static const char **list_env(const struct bridge *self)
     return list;
 }
 
-/* With the ends of what it is to be connected by: socket, standard output, standard error. */
-static int start_process(struct bridge *self, const int ends[3])
+/* With the ends of what it is to be connected by: socket, standard output, standard error, log. */
+static int start_process(struct bridge *self, const int ends[ENDS])
 {
     char program[PATH_MAX * 4];
     if (process_find(program, sizeof program)) {
@@ -70,7 +72,7 @@ static int start_process(struct bridge *self, const int ends[3])
     }
     const char **env = list_env(self);
     struct process_options o = { .program = program, .env = env, .handover = ends[0],
-                                 .out = ends[1], .err = ends[2] };
+                                 .out = ends[1], .err = ends[2], .log = ends[3] };
     int rc = env ? process_start(&self->process, &o) : TROUPE_ENOMEM;
     if (rc) {
         char what[REASON_SIZE / 2];
@@ -81,23 +83,26 @@ static int start_process(struct bridge *self, const int ends[3])
     return rc;
 }
 
-/* The socket and both outputs; this side's ends are kept, the others in `ends`. */
-static int connect_ends(struct bridge *self, int ends[3])
+/* The socket, both outputs and the log; this side's ends are kept, the others in `ends`. */
+static int connect_ends(struct bridge *self, int ends[ENDS])
 {
-    int pair[2], pipes[2][2];
+    int pair[2], pipe[2];
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair))
         return fail(self, "cannot connect a worker process");
     ends[0] = pair[1];
     self->frames = frames_new(pair[0]);
-    for (int i = 0; i < 2; i++) {
-        if (!self->frames || pipe2(pipes[i], O_CLOEXEC))
+    for (int i = 0; i < 3; i++) {
+        if (!self->frames || pipe2(pipe, O_CLOEXEC))
             return fail(self, "cannot connect a worker process");
-        ends[i + 1] = pipes[i][1];
-        self->output[i] = (struct output){ .fd = pipes[i][0], .to = i + 1, .pool = self->pool, .listener = self->listener, .mailbox = self->mailbox };
+        ends[i + 1] = pipe[1];
+        if (i < 2)
+            self->output[i] = (struct output){ .fd = pipe[0], .to = i + 1, .pool = self->pool, .listener = self->listener, .mailbox = self->mailbox };
+        else
+            self->records.fd = pipe[0];
     }
     self->poll = epoll_create1(EPOLL_CLOEXEC);
     bool watched = self->poll >= 0 && watch(self, self->bell) && watch(self, frames_descriptor(self->frames)) &&
-                   watch(self, self->output[0].fd) && watch(self, self->output[1].fd);
+                   watch(self, self->output[0].fd) && watch(self, self->output[1].fd) && watch(self, self->records.fd);
     return watched ? 0 : fail(self, "cannot connect a worker process");
 }
 
@@ -114,6 +119,7 @@ static int send_order(struct bridge *self)
     memcpy(&order, message_body(m), sizeof order);
     order.house = self->house;
     order.parent = getpid();
+    order.log_level = self->level = log_level();
     memcpy(message_body(m), &order, sizeof order);
     frames_put(self->frames, &m);
     bridge_flush(self);
@@ -140,13 +146,15 @@ static int hear_hello(struct bridge *self)
 
 int bridge_open_house(struct bridge *self)
 {
-    int ends[3] = { -1, -1, -1 };
+    int ends[ENDS] = { -1, -1, -1, -1 };
     int rc = connect_ends(self, ends);
     if (rc == 0)
         rc = start_process(self, ends);
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < ENDS; i++)
         if (ends[i] >= 0)
             close(ends[i]);
+    if (rc == 0)
+        self->records.number = (uint32_t)process_id(self->process);
     if (rc == 0 && !watch(self, process_descriptor(self->process)))
         rc = fail(self, "cannot watch a worker process");
     if (rc == 0)

@@ -28,8 +28,6 @@
 
 static const double EXIT_SECONDS = 5, SWITCH_SECONDS = 5, ABSENT_SECONDS = 1;
 
-atomic_uint log_level_of_all = RECORD_WARNING;
-
 struct log_queue log_queue = { .lock = PTHREAD_MUTEX_INITIALIZER, .moved = PTHREAD_COND_INITIALIZER, .bell = -1 };
 
 static pthread_mutex_t switching = PTHREAD_MUTEX_INITIALIZER; /* over the three below */
@@ -39,13 +37,6 @@ static bool gave_up; /* the last client left, and not all could be written out i
 
 static atomic_ullong vms;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
-
-void log_set_level_of_all(int level)
-{
-    unsigned old = atomic_load(&log_level_of_all);
-    while (!atomic_compare_exchange_weak(&log_level_of_all, &old, ((old & ~255u) + 256) | (unsigned)level))
-        ;
-}
 
 int64_t log_now_us(void)
 {
@@ -75,6 +66,8 @@ static void after_fork_in_child(void)
     log_queue.bell = -1;
     writer = NULL; /* its thread stayed behind */
     log_stderr_forked();
+    log_pipe_forked();
+    log_levels_forked();
     after_fork_in_parent();
 }
 
@@ -92,7 +85,7 @@ static void set_up(void)
 {
     pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
     atexit(at_exit);
-    (void)log_process(); /* the names are found before there is a writer that might be finding them when the program forks */
+    log_find_names(); /* the names are found before there is a writer that might be finding them when the program forks */
 }
 
 /* ---- the queue */
@@ -111,25 +104,28 @@ static void drop(void)
     log_queue.dropped_ever++;
 }
 
+bool log_append(struct buffer *out, const struct record *record)
+{
+    struct log_head head = { .origin = record->origin };
+    size_t before = out->size;
+    if (buffer_append(out, &head, sizeof head) || record_encode(record, out)) {
+        out->size = before;
+        return false;
+    }
+    head.size = (uint32_t)(out->size - before - sizeof head);
+    memcpy(out->data + before, &head, sizeof head);
+    return true;
+}
+
 /* Under the lock. */
 static void enqueue(const struct record *record)
 {
-    struct buffer *b = &log_queue.filling;
-    uint32_t size = 0;
-    size_t before = b->size;
     log_queue.put_ever++;
     size_t about = record->message.size + record->fields.size + record->source.size + 64;
-    if (before + about > log_queue.queue_bytes || buffer_append(b, &size, sizeof size)) {
+    if (log_queue.filling.size + about > log_queue.queue_bytes || !log_append(&log_queue.filling, record)) {
         drop();
         return;
     }
-    if (record_encode(record, b)) {
-        b->size = before;
-        drop();
-        return;
-    }
-    size = (uint32_t)(b->size - before - sizeof size);
-    memcpy(b->data + before, &size, sizeof size);
     log_queue.put++;
     ring();
 }
@@ -137,14 +133,16 @@ static void enqueue(const struct record *record)
 void log_put(const struct record *record)
 {
     pthread_mutex_lock(&log_queue.lock);
-    bool plain = log_queue.kind == LOG_STDERR;
-    if (!plain)
-        enqueue(record);
-    else
+    enum log_kind kind = log_queue.kind;
+    if (kind == LOG_STDERR || kind == LOG_PIPE)
         log_queue.put_ever++;
+    else
+        enqueue(record);
     pthread_mutex_unlock(&log_queue.lock);
-    if (plain)
+    if (kind == LOG_STDERR)
         log_stderr(record);
+    else if (kind == LOG_PIPE)
+        log_pipe_put(record);
 }
 
 void log_say(int level, const char *format, ...)
@@ -302,6 +300,13 @@ int log_to(const struct log_destination *d, char *why, size_t why_size)
     return rc;
 }
 
+int log_to_program(int pipe)
+{
+    char why[200];
+    log_pipe_open(pipe);
+    return log_to(&(struct log_destination){ .kind = LOG_PIPE, .bell = -1 }, why, sizeof why);
+}
+
 bool log_is_plain(void)
 {
     pthread_mutex_lock(&log_queue.lock);
@@ -346,14 +351,14 @@ bool log_take(int bell, struct buffer *out, uint64_t *dropped)
 
 bool log_next(const struct buffer *taken, size_t *at, struct record *out)
 {
-    uint32_t size;
-    if (*at + sizeof size > taken->size)
+    struct log_head head;
+    if (*at + sizeof head > taken->size)
         return false;
-    memcpy(&size, taken->data + *at, sizeof size);
-    const unsigned char *from = taken->data + *at + sizeof size;
-    struct unpack bytes = { from, from + size };
-    *at += sizeof size + size;
-    *out = (struct record){ 0 };
+    memcpy(&head, taken->data + *at, sizeof head);
+    const unsigned char *from = taken->data + *at + sizeof head;
+    struct unpack bytes = { from, from + head.size };
+    *at += sizeof head + head.size;
+    *out = (struct record){ .origin = head.origin };
     return record_decode(&bytes, out);
 }
 

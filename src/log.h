@@ -15,9 +15,9 @@
 #include "buffer.h"
 #include "record.h"
 
-enum log_kind { LOG_STDERR, LOG_FILE, LOG_ENDPOINT, LOG_FUNCTION };
+enum log_kind { LOG_STDERR, LOG_FILE, LOG_ENDPOINT, LOG_FUNCTION, LOG_PIPE };
 
-enum { LOG_QUEUE_BYTES = 64 << 20 };
+enum { LOG_QUEUE_BYTES = 64 << 20, LOG_PROCESS_BYTES = 24 };
 
 struct log_destination {
     enum log_kind kind;
@@ -34,13 +34,29 @@ struct log_destination {
 /* The level of vms that have not set their own, in the low byte, and above it how often it was set. */
 extern atomic_uint log_level_of_all;
 
-/* Sets the level of every vm, those with one of their own too. */
+/* Sets the level of every vm of the program, those with one of their own too, and those in its worker processes. */
 void log_set_level_of_all(int level);
+
+/* Of every vm in this process alone. */
+void log_set_level_here(int level);
+
+static inline int log_level(void)
+{
+    return (int)(atomic_load_explicit(&log_level_of_all, memory_order_relaxed) & 255);
+}
+
+/* Whoever is to know that the level of all vms was set: the eventfd is written to then. */
+struct log_watch {
+    int bell;
+    struct log_watch *next, *prev;
+};
+void log_watch_level(struct log_watch *watch);
+void log_unwatch_level(struct log_watch *watch); /* fine when it does not watch */
 
 /* True when a record of this level is meant to be seen, as far as all vms' level goes. */
 static inline bool log_wants(int level)
 {
-    return level <= (int)(atomic_load_explicit(&log_level_of_all, memory_order_relaxed) & 255);
+    return level <= log_level();
 }
 
 /* The number of one more vm that speaks, from 1. When the last of them has left, what was said is written out, for as long
@@ -57,8 +73,8 @@ void log_put(const struct record *record);
 /* Prints the record on standard error, in one write, wherever else records go. */
 void log_stderr(const struct record *record);
 
-/* This process as records name it: its number. */
-const char *log_process(void);
+/* The process that the record is from as records name it, its number: the text is in `room`, or lasts for ever. */
+struct unpack_text log_process_of(const struct record *record, char room[LOG_PROCESS_BYTES]);
 
 /* The library's own words, a line without newline at its end. */
 void log_say(int level, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -79,8 +95,7 @@ void log_count(struct log_counts *out);
  * TROUPE_ETIMEDOUT. Nothing waits for a function: its vm must take. */
 int log_flush(double timeout);
 
-/* The vm whose function's bell this is takes what was said: records, each encoded behind its size in 4 bytes of the machine's
- * order. False when there is nothing, or records go elsewhere by now. */
+/* The vm whose function's bell this is takes what was said: records for log_next. False when there is nothing, or records go elsewhere by now. */
 bool log_take(int bell, struct buffer *out, uint64_t *dropped);
 
 /* Reads the next of the taken records at *at. False at the end. */
@@ -88,5 +103,13 @@ bool log_next(const struct buffer *taken, size_t *at, struct record *out);
 
 /* The function's vm closes: from now on records go to standard error again. */
 void log_function_gone(int bell);
+
+/* In a worker process: from now on records, and what log_set_level_of_all sets, go to the program by this pipe, each at once:
+ * what was said is on its way even if the process dies of the next instruction. 0 or a status. */
+int log_to_program(int pipe);
+
+/* In the program: takes what has come from the worker process of that number out of the buffer, but for what is not whole yet,
+ * and says it. *level: what it set for all vms; untouched when it did not. False: that is no log. */
+bool log_from_process(struct buffer *bytes, uint32_t number, int *level);
 
 #endif

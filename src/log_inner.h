@@ -10,12 +10,21 @@ struct outlet;
 struct thread;
 struct wire;
 
+/* Before each record, in the queue and on its way from a worker process. */
+struct log_head {
+    uint32_t size;   /* of its encoding, which follows */
+    uint32_t origin; /* see record.h */
+};
+
+/* Appends the record behind its head; false, and nothing is appended, when memory is out. */
+bool log_append(struct buffer *out, const struct record *record);
+
 /* All under the lock, unless said otherwise. */
 struct log_queue {
     pthread_mutex_t lock;
     pthread_cond_t moved;    /* `written` has grown, or the writer has ended */
     enum log_kind kind;
-    struct buffer filling;   /* records: size in 4 bytes, then the encoding */
+    struct buffer filling;   /* records, each behind its head */
     size_t queue_bytes;
     uint64_t put, written;   /* records of this destination: taken in, and handed on */
     uint64_t dropped;        /* not yet told */
@@ -29,6 +38,8 @@ struct log_queue {
 };
 
 extern struct log_queue log_queue;
+
+enum { LOG_AFAR_BYTES = 320 };
 
 /* A file's or an endpoint's other end. */
 struct log_writer;
@@ -55,6 +66,13 @@ void log_queue_written(uint64_t count);
 /* That so many were dropped is still to be told. */
 void log_queue_untold(uint64_t dropped);
 
+/* log_pipe.c, in a worker process. A pipe that was not opened takes nothing. */
+void log_pipe_open(int fd);
+void log_pipe_put(const struct record *record);
+void log_pipe_level(int level);
+void log_pipe_forked(void);
+void log_levels_forked(void);
+
 /* Whether standard error gets JSON. */
 void log_stderr_as(bool json);
 bool log_stderr_is_json(void);
@@ -62,7 +80,10 @@ bool log_stderr_is_json(void);
 /* In a forked child: the locks of threads that stayed behind are open again. */
 void log_stderr_forked(void);
 
-/* This process as records for others name it: HOST:NUMBER. */
-const char *log_process_afar(void);
+/* Finds the names of this process, once. */
+void log_find_names(void);
+
+/* That process as records for others name it: HOST:NUMBER. */
+const char *log_process_afar(uint32_t origin, char room[LOG_AFAR_BYTES]);
 
 #endif

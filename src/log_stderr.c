@@ -19,7 +19,7 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* over the two below *
 static struct record_printer printer = { .many_lines = true };
 static struct buffer line;
 
-static char process[24], afar[HOST_NAME_MAX + 32];
+static char process[LOG_PROCESS_BYTES], afar[HOST_NAME_MAX + 32];
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 static void find_names(void)
@@ -31,16 +31,26 @@ static void find_names(void)
     snprintf(afar, sizeof afar, "%s:%s", host, process);
 }
 
-const char *log_process(void)
+void log_find_names(void)
 {
     pthread_once(&once, find_names);
-    return process;
 }
 
-const char *log_process_afar(void)
+struct unpack_text log_process_of(const struct record *record, char room[LOG_PROCESS_BYTES])
 {
-    pthread_once(&once, find_names);
-    return afar;
+    log_find_names();
+    if (record->origin)
+        return (struct unpack_text){ room, (size_t)snprintf(room, LOG_PROCESS_BYTES, "%u", record->origin) };
+    return (struct unpack_text){ process, strlen(process) };
+}
+
+const char *log_process_afar(uint32_t origin, char room[LOG_AFAR_BYTES])
+{
+    log_find_names();
+    if (!origin)
+        return afar;
+    snprintf(room, LOG_AFAR_BYTES, "%.*s%u", (int)(strlen(afar) - strlen(process)), afar, origin);
+    return room;
 }
 
 void log_stderr_forked(void)
@@ -87,9 +97,10 @@ static void write_line(void)
 void log_stderr(const struct record *record)
 {
     struct record r = *record;
+    char name[LOG_PROCESS_BYTES];
     int saved = errno;
     if (!r.process.size)
-        r.process = (struct unpack_text){ log_process(), strlen(log_process()) };
+        r.process = log_process_of(record, name);
     pthread_mutex_lock(&lock);
     printer.colours = !printer.json && isatty(STDERR_FILENO) && !getenv("NO_COLOR");
     line.size = 0;

@@ -66,7 +66,8 @@ static void file_trouble(void *context, const char *text, bool is_over)
 
 static void print(struct log_writer *self, struct record *r, double now)
 {
-    r->process = (struct unpack_text){ log_process(), strlen(log_process()) };
+    char name[LOG_PROCESS_BYTES];
+    r->process = log_process_of(r, name);
     self->frame.size = 0;
     if (record_print(&self->printer, r, &self->frame) == 0)
         outlet_put(self->outlet, self->frame.data, self->frame.size, now);
@@ -116,19 +117,23 @@ static void flush_frame(struct log_writer *self, uint64_t records)
     self->frame.size = 0;
 }
 
+/* A frame names one process. */
 static void send_batch(struct log_writer *self)
 {
     uint64_t records = 0;
-    uint32_t size;
+    uint32_t origin = 0;
+    struct log_head head;
+    char name[LOG_AFAR_BYTES];
     self->frame.size = 0;
-    for (size_t at = 0; at < self->batch.size; at += sizeof size + size) {
-        memcpy(&size, self->batch.data + at, sizeof size);
-        if (self->frame.size + size > FRAME_BYTES) {
+    for (size_t at = 0; at < self->batch.size; at += sizeof head + head.size) {
+        memcpy(&head, self->batch.data + at, sizeof head);
+        if (self->frame.size + head.size > FRAME_BYTES || head.origin != origin) {
             flush_frame(self, records);
             records = 0;
         }
-        if ((self->frame.size == 0 && record_frame_begin(log_process_afar(), &self->frame)) ||
-            buffer_append(&self->frame, self->batch.data + at + sizeof size, size)) {
+        origin = head.origin;
+        if ((self->frame.size == 0 && record_frame_begin(log_process_afar(origin, name), &self->frame)) ||
+            buffer_append(&self->frame, self->batch.data + at + sizeof head, head.size)) {
             self->lost++;
             log_queue_written(1);
             self->frame.size = 0;
@@ -141,19 +146,6 @@ static void send_batch(struct log_writer *self)
 
 /* ---- both */
 
-static bool append(struct buffer *batch, const struct record *r)
-{
-    uint32_t size = 0;
-    size_t before = batch->size;
-    if (buffer_append(batch, &size, sizeof size) || record_encode(r, batch)) {
-        batch->size = before;
-        return false;
-    }
-    size = (uint32_t)(batch->size - before - sizeof size);
-    memcpy(batch->data + before, &size, sizeof size);
-    return true;
-}
-
 /* A record that says how many were dropped, behind those that were not. */
 static void add_count(struct log_writer *self, uint64_t dropped)
 {
@@ -161,7 +153,7 @@ static void add_count(struct log_writer *self, uint64_t dropped)
     if (!dropped)
         return;
     snprintf(text, sizeof text, "%llu records were dropped: the log's queue was full", (unsigned long long)dropped);
-    if (!append(&self->batch, &(struct record){ .level = RECORD_WARNING, .time_us = log_now_us(), .message = { text, strlen(text) } }))
+    if (!log_append(&self->batch, &(struct record){ .level = RECORD_WARNING, .time_us = log_now_us(), .message = { text, strlen(text) } }))
         log_queue_written(1);
 }
 

@@ -47,12 +47,14 @@ static void set_id(lua_State *L, const char *name, uint64_t id)
 
 static void push_record(lua_State *L, const struct record *r)
 {
+    char name[LOG_PROCESS_BYTES];
+    struct unpack_text process = log_process_of(r, name);
     lua_createtable(L, 0, 9);
     lua_pushstring(L, record_level_name(r->level));
     lua_setfield(L, -2, "level");
     lua_pushnumber(L, (lua_Number)r->time_us * 1e-6);
     lua_setfield(L, -2, "time");
-    lua_pushstring(L, log_process());
+    lua_pushlstring(L, process.bytes, process.size);
     lua_setfield(L, -2, "process");
     set_id(L, "vm", r->vm);
     set_id(L, "job", r->job);

@@ -74,7 +74,8 @@ enum message_kind {
     MAIL_DOOM,   /* vm -> node: break into the vm of actor `id`, which is the actor's own, and end it */
     MAIL_MEMORY, /* worker process -> bridge: `number` bytes are what its vm's values take */
     MAIL_LOOK,   /* node -> worker process: has job `id` begun? Comes back with `number` 1 when it has, or has ended, else 0 */
-    MAIL_SPENT   /* worker process -> node: job `id`, which runs, has taken more processor time than each may */
+    MAIL_SPENT,  /* worker process -> node: job `id`, which runs, has taken more processor time than each may */
+    MAIL_LEVEL   /* bridge -> worker process: `number` is the log's level of all vms from now on */
 };
 
 enum message_flag {

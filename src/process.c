@@ -164,8 +164,8 @@ static int set_attributes(posix_spawnattr_t *attributes)
     return posix_spawnattr_setflags(attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
 }
 
-/* The three stand above those that they become. */
-static int spawn(pid_t *pid, const struct process_options *o, const int fds[3], char **env)
+/* The descriptors stand above those that they become. */
+static int spawn(pid_t *pid, const struct process_options *o, const int fds[PROCESS_LOG], char **env)
 {
     char *argv[] = { (char *)(uintptr_t)"troupe", (char *)(uintptr_t)PROCESS_ARGUMENT, NULL };
     posix_spawn_file_actions_t actions;
@@ -178,7 +178,7 @@ static int spawn(pid_t *pid, const struct process_options *o, const int fds[3], 
         return rc;
     }
     rc = posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
-    for (int i = 0; rc == 0 && i < 3; i++)
+    for (int i = 0; rc == 0 && i < PROCESS_LOG; i++)
         rc = posix_spawn_file_actions_adddup2(&actions, fds[i], i + 1);
     if (rc == 0)
         rc = set_attributes(&attributes);
@@ -189,12 +189,15 @@ static int spawn(pid_t *pid, const struct process_options *o, const int fds[3], 
     return rc;
 }
 
-static int raise_descriptors(const struct process_options *o, int fds[3])
+static int raise_descriptors(const struct process_options *o, int fds[PROCESS_LOG])
 {
-    const int from[3] = { o->out, o->err, o->handover };
-    for (int i = 0; i < 3; i++)
-        fds[i] = fcntl(from[i], F_DUPFD_CLOEXEC, PROCESS_HANDOVER + 1);
-    return fds[0] >= 0 && fds[1] >= 0 && fds[2] >= 0 ? 0 : EMFILE;
+    const int from[PROCESS_LOG] = { o->out, o->err, o->handover, o->log };
+    bool all = true;
+    for (int i = 0; i < PROCESS_LOG; i++) {
+        fds[i] = fcntl(from[i], F_DUPFD_CLOEXEC, PROCESS_LOG + 1);
+        all = all && fds[i] >= 0;
+    }
+    return all ? 0 : EMFILE;
 }
 
 int process_start(struct process **out, const struct process_options *options)
@@ -202,11 +205,11 @@ int process_start(struct process **out, const struct process_options *options)
     static const char *const no_changes[] = { NULL };
     struct process *self = malloc(sizeof *self);
     char **env = environment(options->env ? options->env : no_changes);
-    int fds[3] = { -1, -1, -1 };
+    int fds[PROCESS_LOG] = { -1, -1, -1, -1 };
     int rc = self && env ? raise_descriptors(options, fds) : ENOMEM;
     if (rc == 0)
         rc = spawn(&self->pid, options, fds, env);
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < PROCESS_LOG; i++)
         if (fds[i] >= 0)
             close(fds[i]);
     free(env);
@@ -268,7 +271,7 @@ static void close_one_by_one(void)
     struct dirent *entry;
     while (directory && (entry = readdir(directory))) {
         int fd = atoi(entry->d_name);
-        if (fd > PROCESS_HANDOVER && fd != dirfd(directory))
+        if (fd > PROCESS_LOG && fd != dirfd(directory))
             close(fd);
     }
     if (directory)
@@ -277,8 +280,10 @@ static void close_one_by_one(void)
 
 void process_close_others(void)
 {
+    fcntl(PROCESS_HANDOVER, F_SETFD, FD_CLOEXEC);
+    fcntl(PROCESS_LOG, F_SETFD, FD_CLOEXEC);
 #ifdef SYS_close_range
-    if (syscall(SYS_close_range, PROCESS_HANDOVER + 1, UINT_MAX, 0) == 0)
+    if (syscall(SYS_close_range, PROCESS_LOG + 1, UINT_MAX, 0) == 0)
         return;
 #endif
     close_one_by_one();

@@ -13,7 +13,8 @@
 
 struct process;
 
-enum { PROCESS_HANDOVER = 3 }; /* the one descriptor that is inherited beside 0 to 2 */
+/* The descriptors that are inherited beside 0 to 2: the socket for letters, and the pipe for records of the log. */
+enum { PROCESS_HANDOVER = 3, PROCESS_LOG = 4 };
 
 /* The program's one argument when it shall be a worker process. */
 #define PROCESS_ARGUMENT "--worker-process"
@@ -22,6 +23,7 @@ struct process_options {
     const char *program;
     const char *const *env;  /* NAME=value: set; NAME: unset; NULL at the end. NULL: nothing is changed */
     int handover;            /* becomes PROCESS_HANDOVER */
+    int log;                 /* becomes PROCESS_LOG */
     int out, err;            /* become 1 and 2; 0 is /dev/null */
 };
 
@@ -54,7 +56,8 @@ struct process_limits {
     const char *cwd;         /* NULL: as it is */
 };
 
-/* A new process closes all it has inherited beside the standard descriptors and the hand-over. */
+/* A new process closes all it has inherited beside the standard descriptors and those handed over, which no process that it
+ * starts inherits from it. */
 void process_close_others(void);
 
 /* It puts itself under the limits. 0, or a status; then `why` says which failed. Ends the process when its parent is gone. */

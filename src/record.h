@@ -29,6 +29,7 @@ struct record {
     bool is_coarse;            /* its time is known to the second only */
     int64_t time_us;           /* microseconds since the epoch */
     struct unpack_text process; /* who speaks: a process number, from elsewhere HOST:NUMBER; empty: unknown */
+    uint32_t origin;           /* number of the worker process of this program that speaks; 0: the program's own. Not encoded */
     uint64_t vm;               /* number of the vm in its process; 0: none */
     uint64_t job;              /* id of the job it was running; 0: none */
     uint64_t actor;            /* address of the actor whose handler it was; 0: none */

@@ -26,6 +26,7 @@
 #include "clock.h"
 #include "frames.h"
 #include "latch.h"
+#include "log.h"
 #include "mailbox.h"
 #include "mailbox_route.h"
 #include "meter.h"
@@ -134,6 +135,10 @@ static void to_worker(struct uplink *self, struct message **letter)
     }
     if (h->kind == MAIL_LOOK) {
         look(self, letter);
+        return;
+    }
+    if (h->kind == MAIL_LEVEL) {
+        log_set_level_here((int)h->u.number);
         return;
     }
     if (h->kind == MAIL_BREAK) {
@@ -362,6 +367,7 @@ static int be_worker(struct uplink *self, const struct message *m, const struct 
         self->cpu_limit = order.cpu_limit;
         mailbox_be_house(self->house, mailbox_box(self->mailbox));
         vm_jobs_leave_process();
+        log_set_level_here(order.log_level);
         rc = worker_start(&self->worker, &options, self->mailbox);
     }
     message_destroy(&init);
@@ -377,6 +383,7 @@ int uplink_run(const struct worker_hooks *hooks)
     struct uplink self = { 0 };
     latch_close(&self.answered);
     process_close_others();
+    log_to_program(PROCESS_LOG);
     setvbuf(stdout, NULL, _IOLBF, BUFSIZ); /* whole lines are passed on, as they come */
     self.frames = frames_new(PROCESS_HANDOVER);
     struct message *m = self.frames ? first_letter(&self) : NULL;

@@ -4,6 +4,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -264,6 +265,109 @@ START_TEST(levels_have_names)
 }
 END_TEST
 
+/* What a worker process says, as it comes out of its pipe: two records and a level, then half a record. */
+static void from_process(struct buffer *out)
+{
+    int ends[2];
+    unsigned char bytes[1024];
+    ck_assert_int_eq(pipe(ends), 0);
+    ck_assert_int_eq(log_to_program(ends[1]), 0);
+    struct record r = sample(), mine = { .level = RECORD_FATAL, .origin = 77, .message = text("of another") };
+    log_put(&r);
+    log_set_level_of_all(RECORD_DEBUG);
+    log_put(&mine);
+    log_put(&r);
+    to_stderr();
+    log_to_program(-1);
+    to_stderr();
+    log_set_level_of_all(RECORD_WARNING);
+    ssize_t n = read(ends[0], bytes, sizeof bytes);
+    ck_assert_int_gt(n, 0);
+    ck_assert_int_eq(buffer_append(out, bytes, (size_t)n - 5), 0);
+    close(ends[0]);
+    close(ends[1]);
+}
+
+START_TEST(what_a_process_says_is_said_once_however_it_is_cut)
+{
+    struct buffer all, in;
+    buffer_init(&all);
+    from_process(&all);
+    for (size_t piece = 1; piece <= all.size; piece += piece < 20 ? 1 : 37) {
+        int level = -1;
+        make_path();
+        to_file();
+        buffer_init(&in);
+        for (size_t at = 0; at < all.size; at += piece) {
+            size_t size = all.size - at < piece ? all.size - at : piece;
+            ck_assert_int_eq(buffer_append(&in, all.data + at, size), 0);
+            ck_assert(log_from_process(&in, 4711, &level));
+        }
+        to_stderr();
+        ck_assert_int_eq(level, RECORD_DEBUG);
+        ck_assert_uint_eq(count_lines(), 2);
+        char lines[512] = "";
+        FILE *file = fopen(path, "r");
+        ck_assert_uint_gt(fread(lines, 1, sizeof lines - 1, file), 0);
+        fclose(file);
+        ck_assert_ptr_nonnull(strstr(lines, "[ERROR] 4711.2"));
+        ck_assert_ptr_nonnull(strstr(lines, "[FATAL] 77"));
+        ck_assert_uint_gt(in.size, 0); /* the half */
+        buffer_release(&in);
+        unlink(path);
+    }
+    buffer_release(&all);
+}
+END_TEST
+
+START_TEST(bytes_that_are_no_log_are_refused)
+{
+    static const unsigned char large[8] = { 0xff, 0xff, 0xff, 0xff }, no_level[8] = { 0, 0, 0, 0, 10 };
+    static const unsigned char broken[12] = { 4, 0, 0, 0, 0, 0, 0, 0, 0xc1, 0xc1, 0xc1, 0xc1 };
+    struct log_counts before, after;
+    struct buffer in;
+    int level = -1;
+    buffer_init(&in);
+    ck_assert_int_eq(buffer_append(&in, large, sizeof large), 0);
+    ck_assert(!log_from_process(&in, 1, &level));
+    in.size = 0;
+    ck_assert_int_eq(buffer_append(&in, no_level, sizeof no_level), 0);
+    ck_assert(!log_from_process(&in, 1, &level));
+    in.size = 0;
+    ck_assert_int_eq(level, -1);
+    log_count(&before);
+    ck_assert_int_eq(buffer_append(&in, broken, sizeof broken), 0);
+    ck_assert(log_from_process(&in, 1, &level)); /* a record that cannot be read costs no other */
+    log_count(&after);
+    ck_assert_uint_eq(in.size, 0);
+    ck_assert_uint_eq(after.said, before.said);
+    buffer_release(&in);
+}
+END_TEST
+
+START_TEST(who_watches_the_level_is_told)
+{
+    eventfd_t n;
+    struct log_watch a = { .bell = eventfd(0, EFD_NONBLOCK) }, b = { .bell = eventfd(0, EFD_NONBLOCK) };
+    log_watch_level(&a);
+    log_watch_level(&b);
+    log_set_level_of_all(RECORD_INFO);
+    ck_assert_int_eq(eventfd_read(a.bell, &n), 0);
+    ck_assert_int_eq(eventfd_read(b.bell, &n), 0);
+    ck_assert_int_eq(log_level(), RECORD_INFO);
+    log_unwatch_level(&a);
+    log_unwatch_level(&a);
+    log_set_level_here(RECORD_WARNING);
+    ck_assert_int_ne(eventfd_read(a.bell, &n), 0);
+    ck_assert_int_eq(eventfd_read(b.bell, &n), 0);
+    log_unwatch_level(&b);
+    log_set_level_here(RECORD_WARNING);
+    ck_assert_int_ne(eventfd_read(b.bell, &n), 0);
+    close(a.bell);
+    close(b.bell);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("log");
@@ -275,5 +379,8 @@ int main(void)
     tcase_add_test(tests, a_record_is_encoded_and_printed_whole_or_not_at_all);
     tcase_add_test(tests, a_frame_cut_anywhere_is_a_record_that_says_so);
     tcase_add_test(tests, levels_have_names);
+    tcase_add_test(tests, what_a_process_says_is_said_once_however_it_is_cut);
+    tcase_add_test(tests, bytes_that_are_no_log_are_refused);
+    tcase_add_test(tests, who_watches_the_level_is_told);
     return suite_run(suite);
 }

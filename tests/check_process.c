@@ -48,7 +48,7 @@ static int start(struct process **process, const char *path, const char *const *
 {
     int ends[2];
     ck_assert_int_eq(pipe2(ends, O_CLOEXEC), 0);
-    struct process_options o = { .program = path, .env = env, .handover = ends[1], .out = ends[1], .err = 2 };
+    struct process_options o = { .program = path, .env = env, .handover = ends[1], .out = ends[1], .err = 2, .log = ends[1] };
     fail_at = will_fail_at;
     int rc = process_start(process, &o), why = errno;
     will_fail_at = fail_at; /* 0 when one has failed */
@@ -177,7 +177,7 @@ START_TEST(without_descriptors_none_is_started_and_with_them_again_one_is)
     few = limit;
     few.rlim_cur = (rlim_t)ends[1] + 1;
     setrlimit(RLIMIT_NOFILE, &few);
-    struct process_options o = { .program = path, .handover = ends[1], .out = ends[1], .err = 2 };
+    struct process_options o = { .program = path, .handover = ends[1], .out = ends[1], .err = 2, .log = ends[1] };
     ck_assert_int_eq(process_start(&process, &o), TROUPE_ELIMIT);
     ck_assert_int_eq(errno, EMFILE);
     setrlimit(RLIMIT_NOFILE, &limit);

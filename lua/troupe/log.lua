@@ -41,7 +41,8 @@ end
 --- This vm's level, a string. In the beginning it is "warning".
 function M.level() return (core.level()) end
 
---- The level of all vms of the program, those to come too, and those with one of their own.
+--- The level of all vms of the program, those to come too, those with one of their own, and those in worker processes,
+-- from where it may be set as well.
 -- @param level string: as for `set_level`
 -- @function set_level_all
 M.set_level_all = core.set_level_all
@@ -95,6 +96,8 @@ end
 local sockets = { push = false, pub = true }
 
 --- Where the records of all the program's vms go from now on. What was said before goes where it went before.
+-- Those of worker processes come along; called in one, this is about that process's records alone, and "stderr" is what
+-- the process writes there.
 -- @param destination string: "stderr" (the default: one line a record, coloured on a terminal); an endpoint of a sink,
 --   "tcp://HOST:PORT", "ipc://PATH" or "inproc://NAME"; else the path of a file. Or a function: it is called in this
 --   vm, with a table {level, time (seconds), process, vm, job, actor, task, source, message, fields}, when this vm says
