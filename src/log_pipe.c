@@ -71,10 +71,10 @@ void log_pipe_forked(void)
 }
 
 /* Says the record that stands there; one that cannot be read is passed over. */
-static void say(const unsigned char *at, const struct log_head *head, uint32_t number)
+static void say(const unsigned char *at, uint32_t size, uint32_t number)
 {
-    struct unpack in = { at, at + head->size };
-    struct record r = { .origin = head->origin ? head->origin : number };
+    struct unpack in = { at, at + size };
+    struct record r = { .origin = number };
     if (record_decode(&in, &r))
         log_put(&r);
 }
@@ -93,7 +93,7 @@ bool log_from_process(struct buffer *in, uint32_t number, int *level)
         if (head.size == 0)
             *level = (int)head.origin;
         else
-            say(in->data + at, &head, number);
+            say(in->data + at, head.size, number);
         at += head.size;
     }
     if (at > 0)

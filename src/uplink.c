@@ -137,6 +137,10 @@ static void to_worker(struct uplink *self, struct message **letter)
         look(self, letter);
         return;
     }
+    if (h->kind == MAIL_LOST) {
+        mailbox_tell_gone(self->mailbox, h->from); /* all vms here, the worker's among them */
+        return;
+    }
     if (h->kind == MAIL_LEVEL) {
         log_set_level_here((int)h->u.number);
         return;

@@ -241,6 +241,34 @@ test("in a process of its own an actor dies alone", function()
   ok(thread({ made, isolation = "process" }):stop(nil, 60 * t.slowdown))
 end)
 
+test("a vm deep inside another worker process hears that a process was lost", function()
+  local actor = thread { { die = function() os.exit(3) end }, isolation = "process", name = "mortal" }
+  local pool <close> = troupe.pool { workers = 1, isolation = "process" }
+  local ready = os.tmpname()
+  os.remove(ready)
+  local job = pool:submit(function(mark, seconds)
+    local child = require "llthreads".new([[
+      local mark, seconds = ...
+      local troupe = require "troupe"
+      local why
+      troupe.task.run(function()
+        troupe.spawn { { init = function() troupe.monitor(troupe.whereis "mortal") end,
+          otherwise = function(_, what, _, reason) why = what .. " " .. tostring(reason) end }, isolation = "light" }
+        io.open(mark, "w"):close()
+        local deadline = troupe.now() + seconds
+        while not why and troupe.now() < deadline do troupe.task.sleep(0.001) end
+      end)
+      return why
+    ]], mark, seconds)
+    child:start()
+    return select(2, child:join())
+  end, ready, t.script_deadline / 2)
+  await(function() return exists(ready) end, "the monitor")
+  actor:send "die"
+  eq(job:await(t.script_deadline), "down lost")
+  os.remove(ready)
+end)
+
 test("troupe.shutdown lets actors of vms of their own end in their way", function()
   local status, out = t.script [[
     local troupe = require "troupe"

@@ -140,7 +140,7 @@ test("a job sets the level of all vms, in the program and in its other processes
   end)
 end)
 
-test("records of a process in a process are the program's, with their own process's number", function()
+test("records of a process that a job started are the program's, with their own process's number", function()
   with_records(function(said)
     local pool <close> = pool_of(1)
     local id = pool:submit(function()
