@@ -5,6 +5,7 @@
 
 #include "clock.h"
 #include "lua_actor.h"
+#include "lua_bundle.h"
 #include "lua_inside.h"
 #include "lua_items.h"
 #include "lua_limit.h"
@@ -99,6 +100,10 @@ static int open_core(lua_State *L)
     lua_setfield(L, -2, "cores");
     lua_pushcfunction(L, wall);
     lua_setfield(L, -2, "wall");
+    lua_pushcfunction(L, lua_bundle_keep);
+    lua_setfield(L, -2, "keep_modules");
+    lua_pushcfunction(L, lua_bundle_kept);
+    lua_setfield(L, -2, "kept_modules");
     return 1;
 }
 
@@ -118,6 +123,7 @@ int troupe_open_troupe(lua_State *L)
     lua_setfield(L, -2, actor_core_name);
     lua_pushcfunction(L, lua_registry_open);
     lua_setfield(L, -2, registry_core_name);
+    lua_bundle_preload(L);
     lua_value_open(L);
     lua_inside_open(L);
     lua_pushcfunction(L, cores);

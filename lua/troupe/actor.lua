@@ -6,17 +6,19 @@ local core = require "troupe.actor.core"
 local task_core = require "troupe.task.core"
 local behaviours = require "troupe.actor_behaviour"
 local bonds = require "troupe.actor_bonds"
-local control = require "troupe.actor_control"
-local future = require "troupe.actor_future"
-local timer = require "troupe.actor_timer"
-local options = require "troupe.options"
-local receive = require "troupe.actor_receive"
-local registry = require "troupe.registry"
+local later = require "troupe.later"
 local run = require "troupe.actor_run"
-local shutdown = require "troupe.actor_shutdown"
-local thread = require "troupe.actor_thread"
-local topic = require "troupe.topic"
 local wait = require "troupe.waiting"
+
+local control = later "troupe.actor_control"
+local future = later "troupe.actor_future"
+local timer = later "troupe.actor_timer"
+local options = later "troupe.options"
+local receive = later "troupe.actor_receive"
+local registry = later "troupe.registry"
+local shutdown = later "troupe.actor_shutdown"
+local thread = later "troupe.actor_thread"
+local topic = later "troupe.topic"
 
 local error, ipairs, math, pairs, setmetatable, tostring, type =
   error, ipairs, math, pairs, setmetatable, tostring, type
@@ -61,7 +63,7 @@ Ref.call = core.call
 
 --- ref:ask(name, ...): asks, and goes on.
 -- @return a future with await(seconds), join(seconds) and status()
-Ref.ask = future.ask
+function Ref:ask(...) return future.ask(self, ...) end
 
 --- True while it lives.
 Ref.alive = core.alive
@@ -82,7 +84,7 @@ local function stop_now(_, reason, _, ref, receiving)
   if receiving then core.exit(ref, reason, false) else core.stop(ref, reason) end
 end
 
-function control.stop_in_turn(ref, reason) core.order(ref, stop_now, core.copy(reason), nil) end
+function M.stop_in_turn(ref, reason) core.order(ref, stop_now, core.copy(reason), nil) end
 
 --- Ends the actor after the messages it has, by way of its terminate(reason).
 -- @param reason any value that crosses, default "normal"
@@ -98,7 +100,7 @@ function Ref:stop(reason, seconds)
     core.note(self)
     core.control(self, "stop", reason)
   else
-    control.stop_in_turn(self, reason)
+    M.stop_in_turn(self, reason)
   end
   return bonds.await_end(self, seconds or 5)
 end
@@ -153,9 +155,11 @@ end
 
 local Base = behaviours.base
 
-Base.send_after = timer.send_after
-Base.every = timer.every
-Base.receive = receive.receive
+function Base:send_after(...) return timer.send_after(self, ...) end
+
+function Base:every(...) return timer.every(self, ...) end
+
+function Base:receive(...) return receive.receive(self, ...) end
 
 --- self:stop([reason]): the actor ends when the handler returns.
 function Base:stop(reason)
@@ -357,23 +361,24 @@ local function crashed(ref, reason)
 end
 
 core.set_up(run.drain, {
-  ended = bonds.ended, crashed = crashed, undelivered = bonds.undelivered, tick = timer.tick,
-  answered = future.answered, call_outside = future.call_outside, control = control.control, leave = bonds.leave,
+  ended = bonds.ended, crashed = crashed, undelivered = bonds.undelivered, leave = bonds.leave,
+  tick = function(...) return timer.tick(...) end, answered = function(...) return future.answered(...) end,
+  call_outside = function(...) return future.call_outside(...) end,
+  control = function(...) return control.control(...) end,
 })
 
 --- The actor whose handler runs.
 -- @return its reference; nil outside of actors
 M.current = core.current
 
---- Ends the program's actors: what troupe.shutdown does before it ends pools.
-M.shutdown = shutdown.shutdown
-
 require "troupe.registry.core".settle(core.own_address())
 
 M.monitor, M.demonitor, M.link, M.unlink = bonds.monitor, bonds.demonitor, bonds.link, bonds.unlink
-M.register, M.unregister, M.whereis, M.registered =
-  registry.register, registry.unregister, registry.whereis, registry.registered
-M.subscribe, M.unsubscribe, M.publish = topic.subscribe, topic.unsubscribe, topic.publish
-M.dead_letters = topic.dead_letters
 
-return M
+-- Where the rest is found. `shutdown` ends the program's actors: what troupe.shutdown does before it ends pools.
+local elsewhere = {
+  register = registry, unregister = registry, whereis = registry, registered = registry,
+  subscribe = topic, unsubscribe = topic, publish = topic, dead_letters = topic, shutdown = shutdown,
+}
+
+return setmetatable(M, { __index = function(_, name) return elsewhere[name] and elsewhere[name][name] end })

@@ -6,12 +6,15 @@
 --    tells its own actors. core.note of an actor of another vm makes sure that this one is told.
 
 local core = require "troupe.actor.core"
-local registry = require "troupe.registry"
-local topic = require "troupe.topic"
+local later = require "troupe.later"
 local wait = require "troupe.waiting"
-local debug = require "troupe.log.core".debug
+
+local log = later "troupe.log.core"
+local registry = later "troupe.registry"
+local topic = later "troupe.topic"
 
 local error, next, pairs, setmetatable, table, type = error, next, pairs, setmetatable, table, type
+local loaded = package.loaded
 local math = math
 
 local M = {}
@@ -154,7 +157,7 @@ end
 
 --- Hook: a message that cannot be delivered.
 function M.undelivered(...)
-  debug "a message reached no live actor, or one without a handler for it"
+  log.debug "a message reached no live actor, or one without a handler for it"
   topic.dead_letter(...)
 end
 
@@ -195,7 +198,7 @@ end
 
 --- Hook: an actor is dead.
 function M.ended(ref, reason, queue, head, tail)
-  registry.forget(ref)
+  if loaded["troupe.registry"] then registry.forget(ref) end -- else it had no name
   bury(ref, queue, head, tail)
   local place, who, others, vms = waiting[ref], watchers[ref], links[ref], interested[ref]
   waiting[ref], watchers[ref], links[ref], interested[ref], M.children[ref] = nil, nil, nil, nil, nil

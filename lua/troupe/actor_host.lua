@@ -9,6 +9,7 @@ local core = require "troupe.actor.core"
 local actor = require "troupe.actor"
 local behaviours = require "troupe.actor_behaviour"
 local bonds = require "troupe.actor_bonds"
+local bundle = require("troupe.later") "troupe.actor_bundle"
 
 local _G, error, package, pairs, setmetatable = _G, error, package, pairs, setmetatable
 
@@ -27,6 +28,8 @@ end
 local function furnish(opts)
   if opts.path then package.path = opts.path .. ";" .. package.path end
   if opts.cpath then package.cpath = opts.cpath .. ";" .. package.cpath end
+  -- What is loaded later would find libraries gone, or no memory left.
+  if opts.libs or opts.memory_limit then bundle.load_all() end
   if opts.libs then take_away(opts.libs) end
 end
 

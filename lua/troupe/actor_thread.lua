@@ -35,13 +35,14 @@ end
 
 -- Its job ends when the actor has ended, whatever way; before the actor is there only for a reason.
 local function submit_host(pool, number, behaviour, opts, ...)
-  return submit(pool, bundle.run, {
+  local job, code = bundle.job(opts.isolation == "process")
+  return submit(pool, job, {
     outlive = true,
     on_error = function(_, err) core.reply_late(number, false, err) end,
-  }, nil, bundle.get(), number, behaviour, {
+  }, nil, code, number, behaviour, {
     vm = core.own_address(), spawner = opts.link and core.current() or nil, isolation = opts.isolation or "thread",
     mailbox_limit = opts.mailbox_limit, init_timeout = opts.init_timeout, libs = opts.libs, path = opts.path,
-    cpath = opts.cpath,
+    cpath = opts.cpath, memory_limit = opts.memory_limit,
   }, ...)
 end
 

@@ -1,0 +1,19 @@
+/* lua_bundle.h - the library's modules in Lua as bytecode, kept once for the process: vms load them from there, without a
+ * look at a file. Any thread.
+ */
+#ifndef LUA_BUNDLE_H
+#define LUA_BUNDLE_H
+
+#include <lua.h>
+
+/* Lua: (name -> bytecode) from now on this vm, and those that load the library later, find these modules here, save for names
+ * that are kept already. */
+int lua_bundle_keep(lua_State *L);
+
+/* Lua: () -> name -> bytecode: what is kept. */
+int lua_bundle_kept(lua_State *L);
+
+/* Fills the vm's package.preload with what is kept. Raises memory errors. */
+void lua_bundle_preload(lua_State *L);
+
+#endif
