@@ -91,6 +91,46 @@ test("libs, path and preload are the actor's vm's", function()
   odd:stop()
 end)
 
+-- Which of the library's modules are there; run in an actor.
+local function modules()
+  local found = {}
+  for name in pairs(package.loaded) do found[name:match "^troupe%.(.*)" or name] = true end
+  return found
+end
+
+test("an actor's vm loads of the library what it uses", function()
+  local plain, limited = thread(Counter), thread { Counter, memory_limit = 64 << 20 }
+  local few, all = plain:call("run", modules), limited:call("run", modules)
+  for _, name in ipairs { "actor_timer", "actor_thread", "actor_shutdown", "options", "topic" } do
+    eq(few[name], nil, name)
+    eq(all[name], true, name) -- later there may be no memory for it
+  end
+  eq(plain:call("run", function()
+    local inner <const> = require "troupe".spawn { function() return { get = function() return 7 end } end }
+    local seven = inner:call "get"
+    return inner:stop() and seven
+  end), 7)
+  eq(plain:call("run", modules).actor_thread, true)
+  plain:stop()
+  limited:stop()
+end)
+
+test("what the library loads later does not miss the libraries that were left out", function()
+  local poor = thread { function(self)
+    return {
+      start = function() self:send_after(0, "tick") end,
+      tick = function() self.ticked = true end,
+      get = function() return self.ticked, math, table end,
+      leave = function() self:stop() end,
+    }
+  end, libs = { "string" } }
+  poor:send "start"
+  await(function() return (poor:call "get") end, "its timer")
+  deep({ poor:call "get" }, { true, nil, nil })
+  poor:send "leave"
+  await(function() return not poor:alive() end, "its end")
+end)
+
 test("an endless loop is ended by kill, and who waits hears it", function()
   local busy = thread(Counter)
   local _, seen, inside = witness()
