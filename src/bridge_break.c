@@ -6,7 +6,7 @@
  *
  * Invariants:
  *  1. each MAIL_BREAK has one answer, which says what runs there then;
- *  2. the process is killed when it has said BREAKS times in a row that what was broken into runs even so: such code is in C,
+ *  2. the process is killed when it has said BREAKS times that what was broken into is stuck: such code is in C,
  *     where nothing else reaches it. Silence says nothing: the process may lack a processor. For that the node has its own
  *     patience.
  */
@@ -18,7 +18,7 @@
 
 enum { BREAKS = 5 };
 
-static const double SILENCE = 0.5; /* seconds after which a process that does not answer counts as stuck */
+static const double SILENCE = 2; /* seconds after which a process that does not answer counts as stuck */
 
 void bridge_init_breaks(struct bridge *self)
 {
@@ -85,7 +85,7 @@ void bridge_note_broken(struct bridge *self, const struct header *h)
     if (h->code != self->broken)
         self->breaks = 0;
     self->broken = h->code;
-    if (h->code && h->code == h->id)
+    if (h->code && h->code == h->id && h->u.number)
         self->breaks++;
     atomic_store(&self->target, h->code);
     answered(self);

@@ -120,8 +120,11 @@ void pool_break_job(struct pool *self, const struct action *a)
 void pool_abandon_job(struct pool *self, const struct action *a, double now)
 {
     struct worker *worker = pool_hand(self, a->worker)->worker;
-    if (worker_runs(worker, a->id) || worker_runs(worker, run_cleanup_target(a->id)))
+    uint64_t cleanup = run_cleanup_target(a->id);
+    if (worker_is_stuck(worker, a->id) || worker_is_stuck(worker, cleanup))
         pool_abandon_worker(self, a->worker, now);
+    else if (worker_runs(worker, a->id) || worker_runs(worker, cleanup))
+        pool_break_job(self, a); /* it lacks a processor: this is asked again soon */
     else
         dispatcher_forsake(self->dispatcher, a->id, now);
 }

@@ -164,13 +164,19 @@ void pool_abandon_worker(struct pool *self, int worker, double now)
     pool_look_again(self);
 }
 
+/* It is in a job that it would leave if it had a processor. */
+static bool is_starved(struct worker *worker, uint64_t target)
+{
+    return target && worker_runs(worker, target) && !worker_is_stuck(worker, target);
+}
+
 bool pool_abandon_workers(struct pool *self, double now)
 {
     bool spared = false;
     for (int i = 1; i <= self->hand_count; i++) {
         struct hand *hand = &self->hands[i - 1];
         uint64_t target = hand->worker ? worker_target(hand->worker) : 0, cleaning = run_is_cleanup(target) ? target : 0;
-        if (cleaning && cleaning != hand->spared)
+        if (cleaning ? cleaning != hand->spared : is_starved(hand->worker, target))
             spared = true;
         else if (hand->worker)
             pool_abandon_worker(self, i, now);

@@ -100,6 +100,7 @@ static void break_into(struct uplink *self, struct message **letter)
 {
     struct header *h = message_header(*letter);
     h->code = worker_target(self->worker);
+    h->u.number = h->id && worker_is_stuck(self->worker, h->id);
     if (h->id && h->code == h->id) {
         worker_interrupt(self->worker, h->id);
         self->broken = h->id;

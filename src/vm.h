@@ -77,6 +77,10 @@ void vm_calm(struct vm *self, uint64_t target);
 /* True while what runs has that target. From any thread that knows the vm still exists. */
 bool vm_runs(struct vm *self, uint64_t target);
 
+/* True while what has that target runs on although it was broken into: it is in C. A thread without a processor is not taken
+ * for stuck, for a few seconds. From any thread that knows the vm still exists. */
+bool vm_is_stuck(struct vm *self, uint64_t target);
+
 /* True when what has that target is being broken into. */
 bool vm_is_interrupted(const struct vm *self, uint64_t target);
 

@@ -21,7 +21,9 @@
  *     answered a timer sends it again;
  *  6. a limit is a request that the owner makes of itself for a moment to come: its timer signals the owner alone, and
  *     the handler looks at the clock, so that a signal that was late or meant something else does nothing;
- *  7. owned, owner and timer change under the lock, and vm_destroy disowns before it closes: nobody signals a
+ *  7. code is stuck that runs on although the hook was armed in its thread; before the handler has been there the thread
+ *     may only lack a processor, and is given PATIENCE: it might also block the signal;
+ *  8. owned, owner, timer and asked_at change under the lock, and vm_destroy disowns before it closes: nobody signals a
  *     thread that is gone or interrupts a state that is being closed.
  */
 #include <errno.h>
@@ -47,7 +49,7 @@ const char VM_INTERRUPTED[] = "llthreads: thread was interrupted";
 enum { HOW_BITS = 2, REPEAT_MS = 10 };
 
 /* Seconds. */
-static const double LIMIT_MOST = 1e8;
+static const double LIMIT_MOST = 1e8, PATIENCE = 10;
 
 NO_TSAN static inline bool is_wanted(uint64_t request, uint64_t target)
 {
@@ -136,6 +138,7 @@ NO_TSAN static void on_signal(void *arg)
     if (!L || !wanted(self))
         return;
     arm(L);
+    atomic_store_explicit(&self->reached, atomic_load_explicit(&self->request, memory_order_relaxed), memory_order_relaxed);
     if (atomic_load_explicit(&self->timer_made, memory_order_acquire))
         set_timer(self->timer);
 }
@@ -197,6 +200,15 @@ bool vm_runs(struct vm *self, uint64_t target)
     return target_of(self) == target && atomic_load_explicit(&self->running, memory_order_relaxed);
 }
 
+bool vm_is_stuck(struct vm *self, uint64_t target)
+{
+    pthread_mutex_lock(&self->lock);
+    uint64_t request = atomic_load(&self->request);
+    bool reached = atomic_load(&self->reached) == request || clock_now() - self->asked_at > PATIENCE;
+    pthread_mutex_unlock(&self->lock);
+    return request && request >> HOW_BITS == target && vm_runs(self, target) && reached;
+}
+
 bool vm_is_interrupted(const struct vm *self, uint64_t target)
 {
     return is_wanted(atomic_load_explicit(&self->request, memory_order_relaxed), target);
@@ -228,7 +240,10 @@ void vm_interrupt(struct vm *self, enum vm_interrupt how, uint64_t target)
 {
     uint64_t request = how == VM_INTERRUPT_OFF ? 0 : target << HOW_BITS | how;
     pthread_mutex_lock(&self->lock);
-    atomic_store(&self->request, request);
+    if (atomic_exchange(&self->request, request) != request) {
+        atomic_store(&self->reached, 0);
+        self->asked_at = clock_now();
+    }
     if (request && self->owned && interrupt_take() == 0) {
         repeat(self);
         interrupt_send(self->owner);
@@ -282,9 +297,11 @@ void vm_interrupt_init(struct vm *self)
     pthread_mutex_init(&self->lock, NULL);
     atomic_init(&self->running, NULL);
     atomic_init(&self->request, 0);
+    atomic_init(&self->reached, 0);
     atomic_init(&self->target, 0);
     atomic_init(&self->timer_made, false);
     atomic_init(&self->overdue, false);
+    self->asked_at = 0;
     self->limit_at = 0;
     self->limit_made = false;
 }

@@ -20,6 +20,7 @@ struct vm {
     _Atomic(lua_State *) running; /* whose code runs: there a signal arms the hook. NULL: none. The owner's */
     _Atomic uint64_t request;     /* an interrupt asked for: target << 2 | enum vm_interrupt */
     _Atomic uint64_t target;      /* the owner's; others only look */
+    _Atomic uint64_t reached;     /* the request for which the handler armed the hook last. The handler's */
 
     double limit_at;         /* when the limit is reached; 0: there is none. The owner's, its handler's too */
     uint64_t limit_target;   /* what it is meant for */
@@ -31,6 +32,7 @@ struct vm {
     bool owned;
     pthread_t owner;
     long owner_tid;
+    double asked_at; /* when the request came that is asked for now */
     atomic_bool timer_made;
     timer_t timer; /* sends the signal again while a request is not answered */
 };

@@ -10,7 +10,7 @@
  *  2. `vm` is not NULL exactly while interrupting is safe: it is set and cleared under `lock`;
  *  3. the struct is freed by the second of the two that let go of it: thread, and joiner or abandoner.
  */
-#include "worker.h"
+#include "worker_inner.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -32,28 +32,6 @@
 #include "vm_run.h"
 #include "vm_stream.h"
 #include "vm_task.h"
-
-struct worker {
-    struct bridge *bridge; /* not NULL: a process, and nothing below is used but `holders` */
-    struct worker_options options;
-    struct message *init;
-    struct ear *ear;
-    uint16_t box;
-    struct thread *thread;
-    struct loop *loop;
-    struct vm_jobs *jobs;
-    struct message *put_off;
-    bool stopping;
-    char name[16];
-    atomic_int holders;
-    atomic_bool left; /* to itself: it begins nothing any more, and ends when it can */
-
-    pthread_mutex_t lock;
-    struct vm *vm; /* under lock, when not the worker's own thread */
-    bool up;       /* under lock: its init has ended */
-    struct meter meter; /* with a cpu_limit */
-    _Atomic size_t memory; /* bytes the vm's values took when it last reported */
-};
 
 static void let_go(struct worker *self)
 {
@@ -398,48 +376,6 @@ uint16_t worker_box(const struct worker *self)
     return self->bridge ? bridge_box(self->bridge) : self->box;
 }
 
-void worker_interrupt(struct worker *self, uint64_t job)
-{
-    if (self->bridge) {
-        bridge_interrupt(self->bridge, job);
-        return;
-    }
-    pthread_mutex_lock(&self->lock);
-    if (self->vm)
-        vm_interrupt(self->vm, VM_INTERRUPT_ALWAYS, job);
-    pthread_mutex_unlock(&self->lock);
-}
-
-void worker_interrupt_job(struct worker *self)
-{
-    if (self->bridge) {
-        bridge_interrupt(self->bridge, 0);
-        return;
-    }
-    pthread_mutex_lock(&self->lock);
-    uint64_t target = self->vm ? vm_target(self->vm) : 0;
-    bool is_job = target && !run_is_cleanup(target);
-    if (self->vm && (is_job || (!self->up && self->options.init)))
-        vm_interrupt(self->vm, VM_INTERRUPT_ALWAYS, is_job ? target : 0);
-    pthread_mutex_unlock(&self->lock);
-}
-
-uint64_t worker_target(struct worker *self)
-{
-    if (self->bridge)
-        return bridge_target(self->bridge);
-    pthread_mutex_lock(&self->lock);
-    uint64_t target = self->vm ? vm_target(self->vm) : 0;
-    pthread_mutex_unlock(&self->lock);
-    return target;
-}
-
-void worker_break(struct worker *self, uint64_t job)
-{
-    if (self->bridge || worker_runs(self, job))
-        worker_interrupt(self, job);
-}
-
 bool worker_recall(struct worker *self, struct mailbox *node, uint64_t job)
 {
     if (self->bridge)
@@ -455,24 +391,6 @@ struct meter *worker_meter(struct worker *self)
 bool worker_ask(struct worker *self, struct mailbox *node, uint64_t job)
 {
     return self->bridge && bridge_look(self->bridge, node, job);
-}
-
-void worker_calm(struct worker *self, uint64_t job)
-{
-    pthread_mutex_lock(&self->lock);
-    if (self->vm)
-        vm_calm(self->vm, job);
-    pthread_mutex_unlock(&self->lock);
-}
-
-bool worker_runs(struct worker *self, uint64_t job)
-{
-    if (self->bridge)
-        return bridge_runs(self->bridge, job);
-    pthread_mutex_lock(&self->lock);
-    bool runs = self->vm && vm_runs(self->vm, job);
-    pthread_mutex_unlock(&self->lock);
-    return runs;
 }
 
 int worker_join(struct worker **worker, double timeout)

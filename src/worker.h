@@ -80,6 +80,9 @@ void worker_calm(struct worker *self, uint64_t job);
 /* True while the job's own code runs, or what it called; of a process, as far as it has told. */
 bool worker_runs(struct worker *self, uint64_t job);
 
+/* True while the job's own code runs on although it was broken into; of a process, while it runs. */
+bool worker_is_stuck(struct worker *self, uint64_t job);
+
 /* After MAIL_DOWN, or to wait for it: 0 and the pointer nulled, or TROUPE_ETIMEDOUT. */
 int worker_join(struct worker **self, double timeout);
 

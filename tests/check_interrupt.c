@@ -1,6 +1,7 @@
 /* check_interrupt.c - breaking into a vm: wherever its code is, at any moment of its life. */
 #include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +10,7 @@
 #include <lauxlib.h>
 
 #include "clock.h"
+#include "interrupt.h"
 #include "latch.h"
 #include "sanitizer.h"
 #include "suite.h"
@@ -22,6 +24,7 @@ struct fixture {
     struct vm *vm;
     struct latch ready;  /* the code runs: it called ready() */
     struct latch begin;  /* for code that must not begin before */
+    struct latch hear, leave; /* deaf() waits for them */
     struct thread *thread;
     int status;
     char text[400];
@@ -41,6 +44,23 @@ static int block(lua_State *L)
     return 1;
 }
 
+/* C code that no signal reaches until `hear`, as if its thread had no processor, and that goes on until `leave`. */
+static int deaf(lua_State *L)
+{
+    sigset_t own;
+    sigemptyset(&own);
+    sigaddset(&own, interrupt_signal());
+    pthread_sigmask(SIG_BLOCK, &own, NULL);
+    ready(L);
+    struct fixture *self = lua_touserdata(L, -1);
+    while (latch_wait(&self->hear, -1) != 0)
+        ;
+    pthread_sigmask(SIG_UNBLOCK, &own, NULL);
+    while (latch_wait(&self->leave, -1) != 0)
+        ;
+    return 0;
+}
+
 static void run(void *arg)
 {
     struct fixture *self = arg;
@@ -49,6 +69,7 @@ static void run(void *arg)
     lua_setfield(L, LUA_REGISTRYINDEX, "fixture");
     lua_register(L, "ready", ready);
     lua_register(L, "block", block);
+    lua_register(L, "deaf", deaf);
     latch_wait(&self->begin, -1);
     vm_set_target(self->vm, self->target);
     ck_assert_int_eq(luaL_loadstring(L, self->code), LUA_OK);
@@ -66,6 +87,8 @@ static void start_held(struct fixture *self, const char *code, uint64_t target)
     ck_assert_int_eq(vm_new(&self->vm, &options), 0);
     latch_close(&self->ready);
     latch_close(&self->begin);
+    latch_close(&self->hear);
+    latch_close(&self->leave);
     ck_assert_int_eq(thread_start(&self->thread, "vm", run, self), 0);
 }
 
@@ -387,66 +410,20 @@ START_TEST(blocked_calls_are_broken_into_at_any_moment)
 }
 END_TEST
 
-/* Runs code without a limit: what a limit left behind would break into it with its first instructions, or with what its
- * timer sends 10 ms later. */
-static void run_unlimited(struct vm *vm, const char *code)
+START_TEST(code_is_stuck_only_once_the_signal_has_reached_it)
 {
-    lua_State *L = vm_state(vm);
-    ck_assert_int_eq(luaL_loadstring(L, code), LUA_OK);
-    ck_assert_int_eq(vm_call(vm, 0, 1), LUA_OK);
-    ck_assert_str_eq(lua_tostring(L, -1), "unharmed");
-    lua_pop(L, 1);
-}
-
-/* Runs code within a limit, then other code without. */
-static void run_limited(struct vm *vm, const char *code, double seconds, int *status, bool *late)
-{
-    lua_State *L = vm_state(vm);
-    ck_assert_int_eq(luaL_loadstring(L, code), LUA_OK);
-    ck_assert_int_eq(vm_limit(vm, seconds), 0);
-    *status = vm_call(vm, 0, 1);
-    *late = vm_limit_end(vm);
-    run_unlimited(vm, "for i = 1, 1000 do pcall(tostring, i) end return 'unharmed'");
-}
-
-START_TEST(a_limit_breaks_into_what_runs_too_long_and_nothing_else)
-{
-    static const char *const endless[] = {"while true do end", "while true do pcall(function() while true do end end) end",
-                                          "coroutine.wrap(function() while true do end end)()", "block() while true do end"};
-    struct vm_options options = {0};
-    struct vm *vm;
-    int status;
-    bool late;
-    ck_assert_int_eq(vm_new(&vm, &options), 0);
-    lua_register(vm_state(vm), "block", block);
-    for (size_t i = 0; i < sizeof endless / sizeof *endless; i++) {
-        run_limited(vm, endless[i], 0.02, &status, &late);
-        ck_assert(status != LUA_OK && late);
-        ck_assert_ptr_nonnull(strstr(lua_tostring(vm_state(vm), -1), VM_INTERRUPTED));
-        run_limited(vm, "return 1", 1e300, &status, &late);
-        ck_assert(status == LUA_OK && !late);
-        lua_settop(vm_state(vm), 0);
-    }
-    ck_assert(!vm_limit_end(vm));
-    run_unlimited(vm, "local t = os.clock() while os.clock() - t < 0.03 do pcall(tostring, t) end return 'unharmed'");
-    vm_destroy(&vm);
-}
-END_TEST
-
-START_TEST(limits_that_end_at_the_same_moment_as_the_code_are_used_up)
-{
-    struct vm_options options = {0};
-    struct vm *vm;
-    ck_assert_int_eq(vm_new(&vm, &options), 0);
-    for (int i = 0; i < 60; i++) {
-        int status;
-        bool late;
-        run_limited(vm, "for i = 1, 3000 do end", i * 1e-6, &status, &late);
-        ck_assert(late || status == LUA_OK);
-        lua_settop(vm_state(vm), 0);
-    }
-    run_unlimited(vm, "local t = os.clock() while os.clock() - t < 0.03 do pcall(tostring, t) end return 'unharmed'");
-    vm_destroy(&vm);
+    struct fixture f;
+    start(&f, "deaf() return 'out'", 7);
+    ck_assert(!vm_is_stuck(f.vm, 7)); /* nobody breaks into it */
+    vm_interrupt(f.vm, VM_INTERRUPT_ALWAYS, 7);
+    ck_assert(vm_runs(f.vm, 7) && !vm_is_stuck(f.vm, 7));
+    latch_open(&f.hear);
+    while (!vm_is_stuck(f.vm, 7))
+        sched_yield();
+    ck_assert(!vm_is_stuck(f.vm, 8));
+    latch_open(&f.leave);
+    end(&f);
+    expect_interrupted(&f);
 }
 END_TEST
 
@@ -469,7 +446,6 @@ int main(void)
     tcase_add_test(tcase, a_vm_within_a_vm_is_broken_into_alone);
     tcase_add_test(tcase, thousands_of_kills_hit_their_jobs_and_no_others);
     tcase_add_test(tcase, blocked_calls_are_broken_into_at_any_moment);
-    tcase_add_test(tcase, a_limit_breaks_into_what_runs_too_long_and_nothing_else);
-    tcase_add_test(tcase, limits_that_end_at_the_same_moment_as_the_code_are_used_up);
+    tcase_add_test(tcase, code_is_stuck_only_once_the_signal_has_reached_it);
     return suite_run(suite);
 }
