@@ -7,6 +7,8 @@
  *     stops()           a descriptor that is readable once one came, if signals are deferred; nil: none to be had
  *     hangups()         SIGHUP ends nothing any more; a descriptor that it makes readable; nil: none to be had
  *     hung_up()         how often it came since it was last asked
+ *     watch_file(path)  observes a file: a handle with descriptor(), readable when there may be news, changed(), true when it
+ *                       was written or replaced since last asked, and close(); nil, message
  *     versions()        of troupe, Lua, ZeroMQ: three strings
  */
 #include "lua_program.h"
@@ -19,6 +21,7 @@
 #include <lauxlib.h>
 
 #include "ear.h"
+#include "file_watch.h"
 #include "lua_loop.h"
 #include "lua_open.h"
 #include "mailbox_version.h"
@@ -71,6 +74,61 @@ static int hung_up(lua_State *L)
     return 1;
 }
 
+/* ---- files under observation */
+
+static const char file_watch_class[] = "troupe.file_watch";
+
+static struct file_watch *check_file_watch(lua_State *L)
+{
+    struct file_watch **w = luaL_checkudata(L, 1, file_watch_class);
+    if (!*w)
+        luaL_error(L, "this file watch is closed");
+    return *w;
+}
+
+static int file_watch_of(lua_State *L)
+{
+    const char *path = luaL_checkstring(L, 1);
+    struct file_watch **w = lua_newuserdatauv(L, sizeof *w, 0);
+    *w = NULL;
+    luaL_setmetatable(L, file_watch_class);
+    int rc = file_watch_new(w, path);
+    if (rc == 0)
+        return 1;
+    lua_pushnil(L);
+    lua_pushfstring(L, "cannot watch %s: %s", path, rc == TROUPE_EINVAL ? "no such directory" : troupe_strerror(rc));
+    return 2;
+}
+
+static int file_watch_close(lua_State *L)
+{
+    file_watch_destroy(luaL_checkudata(L, 1, file_watch_class));
+    return 0;
+}
+
+static int file_watch_fd(lua_State *L)
+{
+    return push_descriptor(L, file_watch_descriptor(check_file_watch(L)));
+}
+
+static int file_watch_changed(lua_State *L)
+{
+    lua_pushboolean(L, file_watch_take(check_file_watch(L)));
+    return 1;
+}
+
+static void make_file_watch_class(lua_State *L)
+{
+    static const luaL_Reg methods[] = {{"descriptor", file_watch_fd}, {"changed", file_watch_changed},
+                                       {"close", file_watch_close}, {"__gc", file_watch_close},
+                                       {"__close", file_watch_close}, {NULL, NULL}};
+    luaL_newmetatable(L, file_watch_class);
+    lua_pushvalue(L, -1);
+    lua_setfield(L, -2, "__index");
+    luaL_setfuncs(L, methods, 0);
+    lua_pop(L, 1);
+}
+
 static int versions(lua_State *L)
 {
     int major, minor, patch;
@@ -84,7 +142,9 @@ static int versions(lua_State *L)
 static int open_program(lua_State *L)
 {
     static const luaL_Reg functions[] = {{"defer", defer}, {"signal", signal_seen}, {"stops", stops}, {"hangups", hangups},
-                                         {"hung_up", hung_up}, {"versions", versions}, {NULL, NULL}};
+                                         {"hung_up", hung_up}, {"watch_file", file_watch_of}, {"versions", versions},
+                                         {NULL, NULL}};
+    make_file_watch_class(L);
     luaL_newlib(L, functions);
     return 1;
 }

@@ -27,6 +27,7 @@ cat >"$work/floors" <<'EOT'
 2 worker
 1 dispatcher
 1 ear
+1 file_watch
 1 frames
 1 interrupt
 1 log

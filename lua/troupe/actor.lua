@@ -138,15 +138,17 @@ end
 
 --- Loads its script anew and swaps the handlers between two messages; what it keeps in self stays, and
 -- code_change(self) is called if there is one.
--- @return true; nil, error when the script does not load: then nothing changes
+-- @return true; nil, error when the script does not load: then nothing changes; nil, error, true when the script
+--   returns a function: what that has begun goes on, and only a new actor would be of the new script
 function Ref:reload()
   if core.is_remote(self) then return control.reload(self) end
   local own, handlers = core.look_into(self)
   if not own then return nil, "dead" end
-  local path = handlers[true].path
-  if not path then return nil, "its behaviour was not loaded from a script" end
-  local class, why = behaviours.load(handlers[true].name)
+  local was = handlers[true]
+  if not (was.path or was.maker) then return nil, "its behaviour was not loaded from a script" end
+  local class, why = behaviours.load(was.name)
   if not class then return nil, why end
+  if was.maker or class.run then return nil, was.name .. " returns a function, which runs already", true end
   core.order(self, swap, class, nil)
   return true
 end
@@ -234,7 +236,9 @@ local function run_function(_, ref, fn, self, ...)
     core.finish(ref, "normal")
     return
   end
-  local class = behaviours.of(made)
+  local _, handlers = core.look_into(ref)
+  local class = behaviours.of(made, handlers[true].name)
+  class.maker = handlers[true].path
   core.become(ref, class.handlers, class.terminate ~= nil, class.concurrent)
   setmetatable(self, class.meta)
   if class.init then

@@ -73,12 +73,16 @@ local function opens(path)
   return file and path
 end
 
-local function file_of(name)
+--- Where a script lies.
+-- @param name string: as for load
+-- @return its path; nil, error
+function M.path(name)
   if not (name:find("/", 1, true) or name:find "%.lua$") then return package.searchpath(name, package.path) end
   local path = opens(name) or opens(crew_path(name))
   if path then return path end
   return nil, "cannot open " .. name
 end
+local file_of = M.path
 
 --- Loads a script, with globals of its own.
 -- @param name string: a path, with a slash or ending in .lua; else a module's name

@@ -72,12 +72,12 @@ function M.info(ref)
 end
 
 --- ref:reload() of another vm's actor.
--- @return true; nil, error or "timeout"
+-- @return true; nil, error or "timeout"; nil, error, true
 function M.reload(ref)
-  local ok, answer, why = inquire(ref, "reload")
+  local ok, answer, why, runs = inquire(ref, "reload")
   if ok == nil then return nil, answer end
   if not ok then return nil, "dead" end
-  return answer, why
+  return answer, why, runs
 end
 
 return M

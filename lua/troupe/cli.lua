@@ -9,7 +9,7 @@ require "troupe" -- knows what the commands are made of
 
 local commands = {
   help = "troupe.cli.help", log = "troupe.cli.log",
-  map = "troupe.cli.map", run = "troupe.cli.run", version = "troupe.cli.version",
+  map = "troupe.cli.map", run = "troupe.cli.run", spawn = "troupe.cli.spawn", version = "troupe.cli.version",
 }
 
 local aliases = { ["-h"] = "help", ["--help"] = "help", ["-V"] = "version", ["--version"] = "version" }

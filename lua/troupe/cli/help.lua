@@ -10,6 +10,7 @@ troupe: Lua on all the cores of a machine
     troupe map [OPTION...] WORKER [ITEM...]    call a Lua function for each item, on all cores
     troupe log [OPTION...]                     collect the logs of many programs
     troupe run SCRIPT.lua [ARG...]             run a program that uses the library
+    troupe spawn [--watch] ACTOR [ARG...]      run one actor, again when it fails
     troupe version                             versions of troupe, Lua and ZeroMQ
     troupe help [COMMAND]                      this, or more about a command
 
@@ -79,6 +80,23 @@ troupe run SCRIPT.lua [ARG...]
 Runs the script as lua5.4 does, with require "troupe" at hand and its arguments in `arg` and `...`; SCRIPT.lua may be -
 for standard input. Ctrl-C raises an error in the script, which closes its pools in order; twice ends it at once.
 Exit status: 0, 1 after an error, 2 for misuse, 130 after Ctrl-C.
+]]
+
+pages.spawn = [[
+troupe spawn [--watch] ACTOR [ARG...]
+
+Runs one actor, in a Lua state and on a thread of its own, until it ends or a signal comes. ACTOR is a script that
+returns a table of handlers or a function, or the name of a module; the ARGs are what its init gets, as strings.
+
+    --watch         load the script anew when it changes, between two messages: what the actor keeps in self stays.
+                    One that does not load changes nothing, and standard error says why
+
+An actor that fails is started again, unless it has failed more than 3 times within 5 seconds. With --watch the program
+then waits for the script to change, as it does when the actor does not start.
+Ctrl-C ends it in order, by way of its terminate; twice ends the program at once.
+Exit status: 0 when it ended as it wished, 1 when it did not start or failed too often, 2 for misuse, 130 after Ctrl-C.
+
+    troupe spawn --watch counter.lua 10
 ]]
 
 pages.version = "troupe version\n\nPrints the versions of troupe, Lua and ZeroMQ.\n"
