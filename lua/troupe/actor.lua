@@ -114,8 +114,11 @@ function Ref:kill()
 end
 
 --- What is known of the actor.
--- @return table: name, behaviour, isolation, state, mailbox (messages waiting), handler, since (seconds the handler has
---   run), uptime, links, monitors; for a dead one state and reason. nil, "timeout" when its vm does not answer
+-- @return table: name, behaviour, isolation, state ("idle", "ready", "busy", "waiting"), mailbox (messages waiting),
+--   handler (of which message, while one runs), since (seconds it has run), uptime (seconds), memory (bytes that Lua has
+--   in the actor's vm; nil for one that shares its vm, where nobody knows whose they are), restarts (how often a
+--   supervisor or router has started it again), links, monitors; for a dead one state and reason. nil, "timeout" when
+--   its vm does not answer
 function Ref:info()
   if core.is_remote(self) then return control.info(self) end
   local own, handlers, state, uptime, since, queue, head, tail, at = core.look_into(self)
@@ -126,7 +129,8 @@ function Ref:info()
   return {
     name = registry.name(self), behaviour = handlers[true].name, isolation = bonds.isolation, state = state,
     mailbox = bonds.count(queue, head, tail), handler = type(message) == "string" and message or nil,
-    since = at > 0 and since or nil, uptime = uptime, links = linked, monitors = monitors,
+    since = at > 0 and since or nil, uptime = uptime, memory = bonds.memory(),
+    restarts = bonds.supervised[self] or 0, links = linked, monitors = monitors,
   }
 end
 

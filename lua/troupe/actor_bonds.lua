@@ -13,9 +13,9 @@ local log = later "troupe.log.core"
 local registry = later "troupe.registry"
 local topic = later "troupe.topic"
 
-local error, next, pairs, setmetatable, table, type = error, next, pairs, setmetatable, table, type
+local collectgarbage, error, math, next, pairs, setmetatable, table, type =
+  collectgarbage, error, math, next, pairs, setmetatable, table, type
 local loaded = package.loaded
-local math = math
 
 local M = {}
 
@@ -24,13 +24,19 @@ local links = {}    -- actor -> { other -> true }
 local waiting = {}  -- actor -> place of those who wait for its end
 local interested = {} -- actor -> { address of a vm that is to be told of its end -> true }
 
--- Actors that another one starts again when they end.
+-- Actors that another one starts again when they end -> how often it has, in their place.
 M.supervised = setmetatable({}, { __mode = "k" })
 -- Those that do so: actor -> fn() -> seconds that it may take to end its children.
 M.supervisors = setmetatable({}, { __mode = "k" })
 
 -- Of the actors of this vm.
 M.isolation = "light"
+
+--- Bytes that Lua has in this vm; nil where it is not one actor's own.
+function M.memory()
+  if M.isolation ~= "thread" and M.isolation ~= "process" then return nil end
+  return math.tointeger(collectgarbage "count" * 1024)
+end
 
 -- Live actors of vms of their own that were spawned here -> which it was.
 M.children = {}
@@ -239,6 +245,12 @@ function M.await_end(ref, seconds)
   if gone() then return true end
   if wait.wait(entry(waiting, ref), gone, seconds) then return true end
   return nil, "timeout"
+end
+
+--- The running actor starts that one again when it ends, and has done so so many times.
+function M.supervise(ref, restarts)
+  M.supervised[ref] = restarts
+  if core.is_remote(ref) then core.control(ref, "supervised", restarts) end
 end
 
 --- How many actors an actor is linked with, and how many monitor it.

@@ -33,7 +33,7 @@ function orders.info(ref) return ref:info() end
 
 function orders.reload(ref) return ref:reload() end
 
-function orders.supervised(ref) bonds.supervised[ref] = true end
+function orders.supervised(ref, _, _, restarts) bonds.supervise(ref, restarts) end
 
 function orders.keeps_log(ref) return shutdown.keeps_log(ref) end
 

@@ -5,7 +5,7 @@
 
 require "troupe"
 local actor = require "troupe.actor"
-local supervised = require "troupe.actor_bonds".supervised
+local supervise = require "troupe.actor_bonds".supervise
 local options = require "troupe.options"
 
 local error, ipairs, math, pairs, pcall, setmetatable, tostring, type =
@@ -64,7 +64,10 @@ end
 
 function Router:exit(ref)
   for i, member in ipairs(self.crew) do
-    if member == ref then self.crew[i] = self.make() end
+    if member == ref then
+      self.restarts[i] = self.restarts[i] + 1
+      self.crew[i] = self.make(self.restarts[i])
+    end
   end
 end
 
@@ -94,15 +97,15 @@ return function(opts)
   if behaviour == nil then error("router: [2]: behaviour expected", 2) end
   local choose = kinds[named.kind or "round_robin"]
   if not choose then error("router: unknown kind '" .. named.kind .. "'", 2) end
-  local function make()
+  local function make(restarts)
     local member, why = actor.spawn { behaviour, isolation = named.isolation or "light", link = true }
     if not member then error(why, 0) end
-    supervised[member] = true
+    supervise(member, restarts)
     return member
   end
   local made = setmetatable({ init = function(self)
-    self.choose, self.turn, self.crew, self.make = choose, 0, {}, make
-    for i = 1, count do self.crew[i] = make() end
+    self.choose, self.turn, self.crew, self.restarts, self.make = choose, 0, {}, {}, make
+    for i = 1, count do self.crew[i], self.restarts[i] = make(0), 0 end
   end }, { __index = Router })
   return actor.spawn { made, isolation = "light", name = named.name, link = named.link }
 end

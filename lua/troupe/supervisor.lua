@@ -11,11 +11,9 @@
 
 require "troupe"
 local actor = require "troupe.actor"
-local actor_core = require "troupe.actor.core"
 local bonds = require "troupe.actor_bonds"
 local options = require "troupe.options"
 local ends = require "troupe.actor_shutdown"
-local supervised = bonds.supervised
 local now = require "troupe".now
 
 local error, ipairs, math, pairs, select, setmetatable, table, tostring, type =
@@ -80,9 +78,9 @@ local function begin(self, child)
   local ref, why = actor.spawn(spawn_options(child, self.isolation), table.unpack(start, 2, start.n or #start))
   child.ref, child.due = ref, nil
   if not ref then return nil, why end
-  self.by_ref[ref], supervised[ref] = child, true
-  if actor_core.is_remote(ref) then actor_core.control(ref, "supervised") end
-  return ref, why
+  self.by_ref[ref] = child
+  bonds.supervise(ref, child.restarts)
+  return ref
 end
 
 local function finish(self, child)

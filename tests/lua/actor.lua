@@ -434,6 +434,8 @@ test("info tells what an actor is at", function()
   eq(info.mailbox, 2)
   eq(info.name, "worker")
   eq(info.isolation, "light")
+  eq(info.memory, nil) -- nobody knows whose it is
+  eq(info.restarts, 0)
   ok(info.since >= 0 and info.uptime >= info.since)
   gate = true
   await(function() return actor:info().mailbox == 0 end)

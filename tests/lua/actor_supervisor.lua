@@ -255,6 +255,25 @@ test("misuse of supervise is named", function()
   raises("seconds or \"kill\" expected", troupe.supervise, { children = { child_without } })
 end)
 
+test("info tells how often an actor was started again, wherever it lives", function()
+  for _, isolation in ipairs { "light", "thread" } do
+    local supervisor = assert(troupe.supervise { isolation = isolation, children = {
+      { id = "a", start = { { fail = function() error("failed on purpose", 0) end } } },
+    } })
+    local first = child(supervisor, "a")
+    eq(first:info().restarts, 0)
+    first:send "fail"
+    local second
+    await(function()
+      second = child(supervisor, "a")
+      return second and second ~= first
+    end)
+    eq(second:info().restarts, 1)
+    supervisor:stop()
+  end
+  eq(troupe.spawn({ {}, isolation = "light" }):info().restarts, 0)
+end)
+
 -- ---- routers
 
 local function numbered()
@@ -265,6 +284,7 @@ local function numbered()
     return {
       who = function() return number end,
       fail = function() error "x" end,
+      restarts = function(self) return self.ref:info().restarts end,
       nap = function(_, seconds) task.sleep(seconds) end,
     }
   end
@@ -306,6 +326,7 @@ test("a router replaces members that fail, passes errors on, and ends with its c
     if fine then got[who] = true end
     return got[2] and got[3]
   end)
+  eq(router:call "restarts" + router:call "restarts", 1)
   eq(router:stop(), true)
 end)
 

@@ -35,7 +35,10 @@ test("an actor has a vm of its own unless something else is said", function()
   local counter = thread(Counter, 10)
   counter:send("add", 5)
   eq(counter:call "get", 15)
-  eq(counter:info().isolation, "thread")
+  local info = counter:info()
+  eq(info.isolation, "thread")
+  eq(math.type(info.memory), "integer")
+  ok(info.memory > 10000)
   troupe_test_global = 1 -- luacheck: ignore 111
   eq(counter:call("run", function() return troupe_test_global end), nil) -- luacheck: ignore 113
   troupe_test_global = nil -- luacheck: ignore 111
