@@ -2,7 +2,7 @@
  *
  *     starting --the process says MAIL_UP--> up --MAIL_DOWN or death--> reaped --MAIL_DOWN to the node--> over
  *     starting --it dies, and gives no reason--> starting again, a little later, START_ATTEMPTS times in all
- *     any --bridge_abandon--> killed, reaped, over: nobody is told
+ *     any --bridge_abandon--> killed, reaped, over: the pool no longer asks, but who knew of its vms is told
  *
  * Entered by the bridge's own thread in bridge_main and all it calls; by the node's in the public functions. The process is
  * started on the bridge's thread, because the kernel ends it with the thread that started it.
@@ -307,7 +307,7 @@ static void bridge_main(void *arg)
             self->ended = rc == TROUPE_EDEAD && !atomic_load(&self->abandoned);
         close_house(self);
     } while (shall_start_again(self, attempt, started));
-    if (!atomic_load(&self->abandoned))
+    if (!atomic_load(&self->abandoned) || self->house)
         tell_end(self, attempt);
     mailbox_close(&self->mailbox);
     message_release_cache();

@@ -186,7 +186,7 @@ struct actor *actor_push_known(lua_State *L, uint64_t address);
 void actor_push_remotes(lua_State *L);
 /* It is known to be dead; on top of L: why. Pops that. The reference is at `ref`. */
 void actor_remote_end(lua_State *L, struct actors *house, struct actor *a, int ref);
-/* A letter found its vm gone. The reference is at `ref`. */
+/* A letter found its vm gone: it is lost, or killed if somebody wanted that. The reference is at `ref`. */
 void actor_remote_lost(lua_State *L, struct actors *house, struct actor *a, int ref);
 /* Pushes an actor's reference with these fields. */
 struct actor *actor_push_new(lua_State *L, uint64_t id);

@@ -177,7 +177,8 @@ static void gone(lua_State *L, struct actors *house, const struct message *m)
             lua_pop(L, 1);
     }
     for (lua_Integer i = 1; lua_rawgeti(L, 1, i) != LUA_TNIL; i++) {
-        actor_remote_lost(L, house, actor_at(L, -1), lua_gettop(L));
+        lua_pushstring(L, message_header(m)->flags & FLAG_KILLED ? "killed" : "lost");
+        actor_remote_end(L, house, actor_at(L, 3), 3);
         lua_settop(L, 2);
     }
 }

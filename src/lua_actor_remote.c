@@ -15,6 +15,7 @@
 #include "address.h"
 #include "lua_loop.h"
 #include "lua_registry.h"
+#include "mailbox_route.h"
 #include "troupe.h"
 
 /* Registry: address -> reference, weak. */
@@ -74,7 +75,7 @@ void actor_remote_end(lua_State *L, struct actors *house, struct actor *a, int r
 
 void actor_remote_lost(lua_State *L, struct actors *house, struct actor *a, int ref)
 {
-    lua_pushliteral(L, "lost");
+    lua_pushstring(L, mailbox_is_killed(a->id) ? "killed" : "lost");
     actor_remote_end(L, house, a, ref);
 }
 

@@ -348,12 +348,14 @@ void mailbox_condemn(struct mailbox *self, uint16_t box)
 
 void mailbox_tell_gone(struct mailbox *self, uint64_t address)
 {
+    bool killed = mailbox_is_killed(address);
     for (uint16_t box = 0; (box = box_next(box));) {
         struct message *m = box != self->box ? message_new(MAIL_LOST) : NULL;
         if (!m)
             continue;
         message_header(m)->to = address_make(mailbox_house(), box, 0);
         message_header(m)->from = address;
+        message_header(m)->flags = killed ? FLAG_KILLED : 0;
         mailbox_deliver(self, &m);
     }
 }

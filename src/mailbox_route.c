@@ -12,6 +12,7 @@
 #include <stdatomic.h>
 
 #include "address.h"
+#include "tray.h"
 #include "troupe.h"
 
 enum { HOUSE_COUNT = 1 << 15 };
@@ -19,6 +20,7 @@ enum { HOUSE_COUNT = 1 << 15 };
 static _Atomic uint16_t own, uplink_box;
 static _Atomic uint16_t bridges[HOUSE_COUNT];
 static _Atomic uint32_t claims;
+static atomic_bool killed[HOUSE_COUNT];
 
 uint16_t mailbox_house(void)
 {
@@ -35,8 +37,10 @@ int mailbox_claim_house(uint16_t bridge)
 {
     for (int i = 0; i < HOUSE_COUNT; i++) {
         uint16_t house = (uint16_t)((atomic_fetch_add(&claims, 1) + 1) % HOUSE_COUNT), none = 0;
-        if (house != 0 && atomic_compare_exchange_strong(&bridges[house], &none, bridge))
+        if (house != 0 && atomic_compare_exchange_strong(&bridges[house], &none, bridge)) {
+            atomic_store(&killed[house], false);
             return house;
+        }
     }
     return TROUPE_ELIMIT;
 }
@@ -44,6 +48,21 @@ int mailbox_claim_house(uint16_t bridge)
 void mailbox_release_house(uint16_t house)
 {
     atomic_store(&bridges[house], 0);
+}
+
+void mailbox_mark_killed(uint64_t vm)
+{
+    if (address_node(vm) == mailbox_house())
+        box_mark_killed(address_box(vm));
+    else
+        atomic_store(&killed[address_node(vm) % HOUSE_COUNT], true);
+}
+
+bool mailbox_is_killed(uint64_t vm)
+{
+    if (address_node(vm) == mailbox_house())
+        return box_is_killed(address_box(vm));
+    return atomic_load(&killed[address_node(vm) % HOUSE_COUNT]);
 }
 
 int mailbox_route(uint64_t to)

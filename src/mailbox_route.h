@@ -6,6 +6,7 @@
 #ifndef MAILBOX_ROUTE_H
 #define MAILBOX_ROUTE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* The number of this house. */
@@ -21,6 +22,12 @@ int mailbox_claim_house(uint16_t bridge);
 
 /* The house is gone: what is posted there finds it dead. */
 void mailbox_release_house(uint16_t house);
+
+/* The vm of that address, or its process, shall end, whatever it does: should it go without a word, it was killed. */
+void mailbox_mark_killed(uint64_t vm);
+
+/* True when that was said of the one that is there, or was there last. A worker process knows its own vms alone. */
+bool mailbox_is_killed(uint64_t vm);
 
 /* The box in this process that a letter to the address is posted to; TROUPE_EDEAD when the house is gone. */
 int mailbox_route(uint64_t to);

@@ -70,7 +70,7 @@ enum message_kind {
     MAIL_SUBSCRIBERS, /* ANSWER an array of the addresses of all whose subscriptions the topic fits */
     MAIL_UNREAD,      /* `number` more messages reached nobody; ANSWER how many have by now */
     MAIL_GONE,        /* actor `id` is dead, or all of the vm of that address are */
-    MAIL_LOST,   /* node -> vm: the vm `from`, or the worker process, is gone and could not tell of its actors */
+    MAIL_LOST,   /* node -> vm: the vm `from`, or the worker process, is gone and could not tell of its actors; FLAG_KILLED */
     MAIL_DOOM,   /* vm -> node: break into the vm of actor `id`, which is the actor's own, and end it */
     MAIL_MEMORY, /* worker process -> bridge: `number` bytes are what its vm's values take */
     MAIL_LOOK,   /* node -> worker process: has job `id` begun? Comes back with `number` 1 when it has, or has ended, else 0 */
@@ -91,7 +91,7 @@ enum message_flag {
     FLAG_PROGRESS = 64, /* MAIL_EMIT: how far the job is; out of the count */
     FLAG_STRICT = 32,  /* a batch: the first call that raises fails the whole, so that it can be tried again */
     FLAG_CANCELLED = 64, /* the outcome: it never ran */
-    FLAG_KILLED = 64,    /* DONE: the run was broken into, or ended where it waited */
+    FLAG_KILLED = 64,    /* DONE: the run was broken into, or ended where it waited. LOST: somebody wanted it so */
     FLAG_LOST = 128,     /* the outcome: its worker went away */
     FLAG_MORE = 256,     /* the outcome of one turn: the job goes on */
     FLAG_STOPPED = 512,  /* the outcome: the job was asked to end. With ERROR: it was made to */

@@ -140,6 +140,7 @@ static void doom(struct node *self, uint64_t actor, double now)
     for (size_t i = 0; i < self->pools.count; i++) {
         if (!pool_hosts(node_pools_at(&self->pools, i), actor))
             continue;
+        mailbox_mark_killed(actor);
         pool_close_soon(node_pools_at(&self->pools, i), 0, now);
         node_pools_touch_at(&self->pools, i);
     }

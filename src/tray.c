@@ -36,6 +36,7 @@ static struct {
     struct {
         uint32_t generation;
         bool open, condemned;
+        bool killed; /* its vm is to end, whatever it does */
         struct tray *trays;
     } box[BOX_COUNT];
 } table = {.lock = PTHREAD_MUTEX_INITIALIZER};
@@ -90,7 +91,7 @@ int box_claim(int wanted, uint32_t *generation)
         if (wanted < 0)
             table.cursor = (uint16_t)box;
         table.box[box].open = true;
-        table.box[box].condemned = false;
+        table.box[box].condemned = table.box[box].killed = false;
         atomic_store_explicit(&bells[box], 0, memory_order_relaxed); /* nobody rings between two openings */
         *generation = ++table.box[box].generation;
     }
@@ -150,6 +151,21 @@ struct message *box_condemn(uint16_t box)
     }
     pthread_mutex_unlock(&table.lock);
     return unread;
+}
+
+void box_mark_killed(uint16_t box)
+{
+    pthread_mutex_lock(&table.lock);
+    table.box[box].killed = true;
+    pthread_mutex_unlock(&table.lock);
+}
+
+bool box_is_killed(uint16_t box)
+{
+    pthread_mutex_lock(&table.lock);
+    bool killed = table.box[box].killed;
+    pthread_mutex_unlock(&table.lock);
+    return killed;
 }
 
 uint16_t box_next(uint16_t box)

@@ -26,6 +26,10 @@ struct message *box_release(uint16_t box);
  * is the caller's. */
 struct message *box_condemn(uint16_t box);
 
+/* Should the vm that reads this box not tell of its end, then it was killed; until somebody else has the box. */
+void box_mark_killed(uint16_t box);
+bool box_is_killed(uint16_t box);
+
 /* The number of the next open box after that one; 0: there is none. */
 uint16_t box_next(uint16_t box);
 

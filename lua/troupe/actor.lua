@@ -115,8 +115,8 @@ end
 
 --- What is known of the actor.
 -- @return table: name, behaviour, isolation, state ("idle", "ready", "busy", "waiting"), mailbox (messages waiting),
---   handler (of which message, while one runs), since (seconds it has run), uptime (seconds), memory (bytes that Lua has
---   in the actor's vm; nil for one that shares its vm, where nobody knows whose they are), restarts (how often a
+--   handler (of which message, while one runs), since (seconds it has run), uptime (seconds), memory (bytes that Lua
+--   has in the actor's vm; nil for one that shares its vm, where nobody knows whose they are), restarts (how often a
 --   supervisor or router has started it again), links, monitors; for a dead one state and reason. nil, "timeout" when
 --   its vm does not answer
 function Ref:info()
