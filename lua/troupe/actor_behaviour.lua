@@ -16,6 +16,9 @@ local M = {}
 -- What self has in every actor, filled by actor.lua. It goes before what the behaviour calls by the same name.
 M.base = {}
 
+-- The search path that finds the library; nil: package.path.
+M.library_path = nil
+
 -- Not for messages.
 local special = { init = true, terminate = true, otherwise = true, code_change = true }
 
@@ -60,7 +63,7 @@ end
 
 -- Where the scripts lie that come with the library: beside its modules, in the tree and where it is installed.
 local function crew_path(name)
-  local here = name:find "^actors/" and package.searchpath("troupe.actor", package.path)
+  local here = name:find "^actors/" and package.searchpath("troupe.actor", M.library_path or package.path)
   if not here then return nil end
   local tree = here:match "^(.*)lua/troupe/actor%.lua$"
   local installed = here:match "^(.*)lua/5%.4/troupe/actor%.lua$"

@@ -11,7 +11,9 @@ local behaviours = require "troupe.actor_behaviour"
 local bonds = require "troupe.actor_bonds"
 local bundle = require("troupe.later") "troupe.actor_bundle"
 
-local _G, error, package, pairs, setmetatable = _G, error, package, pairs, setmetatable
+local searchpath = package.searchpath
+local _G, assert, error, loadfile, package, pairs, setmetatable, table =
+  _G, assert, error, loadfile, package, pairs, setmetatable, table
 
 local M = {}
 
@@ -25,9 +27,22 @@ local function take_away(libs)
   if not wanted.package then _G.require = nil end
 end
 
+-- The library's own modules are found where the spawning vm finds them, whatever path the actor has.
+local function search_own(path)
+  return function(name)
+    local file = name:find "^troupe%f[.\0]" and searchpath(name, path)
+    if not file then return nil end
+    return assert(loadfile(file, "t")), file
+  end
+end
+
 local function furnish(opts)
-  if opts.path then package.path = opts.path .. ";" .. package.path end
-  if opts.cpath then package.cpath = opts.cpath .. ";" .. package.cpath end
+  if opts.path then
+    behaviours.library_path = package.path
+    table.insert(package.searchers, search_own(package.path))
+    package.path = opts.path
+  end
+  if opts.cpath then package.cpath = opts.cpath end
   -- What is loaded later would find libraries gone, or no memory left.
   if opts.libs or opts.memory_limit then bundle.load_all() end
   if opts.libs then take_away(opts.libs) end

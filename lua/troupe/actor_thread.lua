@@ -6,6 +6,7 @@
 
 require "troupe"
 local core = require "troupe.actor.core"
+local behaviours = require "troupe.actor_behaviour"
 local bonds = require "troupe.actor_bonds"
 local bundle = require "troupe.actor_bundle"
 local future = require "troupe.actor_future"
@@ -27,7 +28,8 @@ end
 
 local function order_of(opts)
   return {
-    name = opts.name or "actor", workers = 1, memory_limit = opts.memory_limit, path = package.path,
+    name = opts.name or "actor", workers = 1, memory_limit = opts.memory_limit,
+    path = behaviours.library_path or package.path, -- finds the library; the actor's own is set by the host
     cpath = package.cpath, preload = pool_options.preload(opts.preload, "spawn", 4), hosts = true,
     process = opts.isolation == "process" or nil, uid = -1, gid = -1,
   }
@@ -41,7 +43,8 @@ local function submit_host(pool, number, behaviour, opts, ...)
     on_error = function(_, err) core.reply_late(number, false, err) end,
   }, nil, code, number, behaviour, {
     vm = core.own_address(), spawner = opts.link and core.current() or nil, isolation = opts.isolation or "thread",
-    mailbox_limit = opts.mailbox_limit, init_timeout = opts.init_timeout, libs = opts.libs, path = opts.path,
+    mailbox_limit = opts.mailbox_limit, init_timeout = opts.init_timeout, libs = opts.libs,
+    path = opts.path or behaviours.library_path and package.path or nil,
     cpath = opts.cpath, memory_limit = opts.memory_limit,
   }, ...)
 end

@@ -86,12 +86,31 @@ end)
 test("libs, path and preload are the actor's vm's", function()
   local poor = thread { { get = function() return io, os, string ~= nil end }, libs = { "string", "table", "math" } }
   deep({ poor:call "get" }, { nil, nil, true })
-  local odd = thread { { get = function() return package.path, require "my.len" == string.len end },
+  local odd = thread { { get = function() return package.path, require "my.len" == #"my.len" end },
     path = "/nowhere/?.lua", preload = { ["my.len"] = string.len } }
-  local path = odd:call "get"
-  match(path, "^/nowhere/%?%.lua")
+  deep({ odd:call "get" }, { "/nowhere/?.lua", true })
   poor:stop()
   odd:stop()
+end)
+
+test("path and cpath take the place of the spawner's, and the library is found all the same", function()
+  local apart = thread { {
+    paths = function() return package.path, package.cpath end,
+    find = function(_, name) return (pcall(require, name)) end,
+    crew = function()
+      local kv = require "troupe".spawn "actors/kv.lua"
+      local path = require "troupe".spawn { { get = function() return package.path end } }:call "get"
+      kv:call("set", "a", 1)
+      return kv:call("get", "a"), path
+    end,
+  }, path = "/nowhere/?.lua", cpath = "/nowhere/?.so" }
+  deep({ apart:call "paths" }, { "/nowhere/?.lua", "/nowhere/?.so" })
+  ok(pcall(require, "gates"))
+  eq(apart:call("find", "gates"), false)
+  eq(apart:call("find", "troupers"), false)
+  eq(apart:call("find", "troupe.log"), true)
+  deep({ apart:call_with({ timeout = 60 * t.slowdown }, "crew") }, { 1, "/nowhere/?.lua" })
+  apart:stop()
 end)
 
 -- Which of the library's modules are there; run in an actor.
