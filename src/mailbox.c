@@ -1,7 +1,7 @@
 /* mailbox.c - one vm's letterbox, and its posts to others.
  *
- * A mailbox is a PULL socket bound to a name of its own, and a PUSH socket with a tray for every box it ever wrote to.
- * What is sent over the sockets are trays, by pointer (tray.h); both ends live in this process.
+ * A mailbox is a PULL socket bound to a name of its own, with the PUSH socket of its door (mailbox_door.h), and a tray for
+ * every box it ever wrote to. What is sent over the sockets are trays, by pointer (tray.h); both ends live in this process.
  *
  * Invariants:
  *  1. an endpoint's name is used once: it holds the box and how often that box was opened;
@@ -11,8 +11,8 @@
  *  4. a box's bell has rung as often as trays were sent to it, less those about to ring: it rings for no box that closed;
  *  5. no socket is touched in a forked child.
  *
- * libzmq carries the hand-over of a tray from one thread to the next, invisibly to ThreadSanitizer: the two
- * annotations below tell it so.
+ * libzmq carries the hand-over of a tray from one thread to the next, invisibly to ThreadSanitizer: the annotation below
+ * tells it so, and the door's.
  */
 #include "mailbox.h"
 
@@ -20,41 +20,32 @@
 #include <math.h>
 #include <sched.h>
 #include <stdlib.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
 
 #include <zmq.h>
 
 #include "address.h"
 #include "clock.h"
 #include "mailbox_context.h"
+#include "mailbox_door.h"
 #include "mailbox_route.h"
+#include "sanitizer.h"
 #include "tray.h"
 #include "troupe.h"
 
-#if defined(__SANITIZE_THREAD__)
-#define TSAN 1
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define TSAN 1
-#endif
-#endif
-#ifdef TSAN
+#if WITH_TSAN
 void __tsan_acquire(void *address);
-void __tsan_release(void *address);
 #else
 #define __tsan_acquire(address) ((void)(address))
-#define __tsan_release(address) ((void)(address))
 #endif
 
-enum { POSTS_A_PAGE = 256, PAGES = BOX_COUNT / POSTS_A_PAGE, SPIN_ROUNDS = 8, SWEEP_FROM = 32, RESERVE = 4 };
+enum { POSTS_A_PAGE = 256, PAGES = BOX_COUNT / POSTS_A_PAGE, SPIN_ROUNDS = 8, SWEEP_FROM = 32 };
 
 /* Watching for the answer pays while it takes less than going to sleep and being woken would. */
 static const double eager_seconds = 60e-6;
 
 struct post {
-    void *socket;
-    struct tray *tray;
+    struct tray *tray; /* NULL: there is no post */
+    uint32_t generation;
 };
 
 struct mailbox {
@@ -66,11 +57,9 @@ struct mailbox {
     void *pull;
     struct message *letters;
     struct message *own, *own_tail; /* posted here from here */
-    struct message *late; /* to be delivered when memory and descriptors allow */
+    struct message *late; /* to be delivered when memory allows */
     struct tray *current;
     int posts, sweep_at;
-    bool keeps_reserve;
-    int reserve[RESERVE], reserved; /* descriptors that deliveries may take the place of */
     struct post *pages[PAGES];
 };
 
@@ -92,8 +81,13 @@ int mailbox_open(struct mailbox **out, int box)
     rc = mailbox_socket_open(&self->pull, ZMQ_PULL, self->box, generation);
     if (rc)
         goto fail_box;
+    rc = door_open(self->box, generation);
+    if (rc)
+        goto fail_pull;
     *out = self;
     return 0;
+fail_pull:
+    mailbox_socket_close(self->pull);
 fail_box:
     unread = box_release(self->box);
     message_destroy_list(&unread);
@@ -105,11 +99,9 @@ fail:
 
 static void post_close(struct mailbox *self, struct post *p)
 {
-    if (!p->socket)
+    if (!p->tray)
         return;
-    mailbox_socket_close(p->socket);
     tray_leave(p->tray);
-    p->socket = NULL;
     p->tray = NULL;
     self->posts--;
 }
@@ -133,8 +125,6 @@ void mailbox_close(struct mailbox **mailbox)
     if (!self || mailbox_is_forked())
         return;
     struct message *unread = box_release(self->box);
-    while (self->reserved > 0)
-        close(self->reserve[--self->reserved]);
     turn_back(self, &self->letters);
     turn_back(self, &unread);
     for (int page = 0; page < PAGES; page++) {
@@ -142,6 +132,7 @@ void mailbox_close(struct mailbox **mailbox)
             post_close(self, &self->pages[page][i]);
         free(self->pages[page]);
     }
+    door_close(self->box);
     mailbox_socket_close(self->pull);
     message_destroy_list(&self->letters);
     message_destroy_list(&self->own);
@@ -179,7 +170,7 @@ static void sweep(struct mailbox *self)
     for (int i = 0; i < BOX_COUNT; i++) {
         struct post *page = self->pages[i / POSTS_A_PAGE];
         struct post *p = page ? &page[i % POSTS_A_PAGE] : NULL;
-        if (p && p->socket && tray_is_closed(p->tray))
+        if (p && p->tray && tray_is_closed(p->tray))
             post_close(self, p);
     }
     self->sweep_at = self->posts * 2 > SWEEP_FROM ? self->posts * 2 : SWEEP_FROM;
@@ -187,38 +178,21 @@ static void sweep(struct mailbox *self)
 
 static int post_open(struct mailbox *self, struct post *p, uint16_t box)
 {
-    uint32_t generation;
     if (self->posts >= self->sweep_at)
         sweep(self);
-    int rc = tray_connect(&p->tray, box, &generation);
-    if (rc)
-        return rc;
-    rc = mailbox_socket_open(&p->socket, ZMQ_PUSH, box, generation);
-    if (rc == TROUPE_ELIMIT) {
-        sweep(self);
-        rc = mailbox_socket_open(&p->socket, ZMQ_PUSH, box, generation);
-    }
-    if (rc) {
-        tray_leave(p->tray);
-        p->tray = NULL;
-        return rc;
-    }
-    self->posts++;
-    return 0;
+    int rc = tray_connect(&p->tray, box, &p->generation);
+    if (rc == 0)
+        self->posts++;
+    return rc;
 }
 
 /* Sends the tray's pointer. */
-static int announce(struct post *p)
+static int announce(struct post *p, uint16_t box)
 {
-    __tsan_release(p->tray);
-    int rc;
-    do
-        rc = zmq_send(p->socket, &p->tray, sizeof p->tray, ZMQ_DONTWAIT);
-    while (rc < 0 && zmq_errno() == EINTR);
-    if (rc < 0)
-        return mailbox_zmq_status();
-    tray_ring(p->tray);
-    return 0;
+    int rc = door_send(box, p->generation, p->tray);
+    if (rc == 0)
+        tray_ring(p->tray);
+    return rc;
 }
 
 static void post_to_self(struct mailbox *self, struct message *m)
@@ -235,7 +209,7 @@ static void post_to_self(struct mailbox *self, struct message *m)
 static int put(struct mailbox *self, struct post *p, uint16_t box, struct message *m)
 {
     bool tell = false;
-    int rc = p->socket ? tray_put(p->tray, m, &tell) : TROUPE_EDEAD;
+    int rc = p->tray ? tray_put(p->tray, m, &tell) : TROUPE_EDEAD;
     if (rc == TROUPE_EDEAD) {
         post_close(self, p); /* an earlier box of this number */
         rc = post_open(self, p, box);
@@ -243,7 +217,7 @@ static int put(struct mailbox *self, struct post *p, uint16_t box, struct messag
             rc = tray_put(p->tray, m, &tell);
     }
     if (rc == 0 && tell) {
-        rc = announce(p);
+        rc = announce(p, box);
         if (rc && !tray_unput(p->tray, m))
             rc = 0; /* it was in the tray, and went with the box */
     }
@@ -257,7 +231,7 @@ int mailbox_reach(struct mailbox *self, uint16_t box)
     struct post *p = find_post(self, box);
     if (!p)
         return TROUPE_ENOMEM;
-    if (p->socket && !tray_is_closed(p->tray))
+    if (p->tray && !tray_is_closed(p->tray))
         return 0;
     post_close(self, p);
     return post_open(self, p, box);
@@ -289,28 +263,10 @@ int mailbox_post(struct mailbox *self, struct message **message)
     return rc;
 }
 
-static bool fill_reserve(struct mailbox *self)
-{
-    int fd;
-    while (self->reserved < RESERVE && (fd = eventfd(0, EFD_CLOEXEC)) >= 0)
-        self->reserve[self->reserved++] = fd;
-    return self->reserved == RESERVE;
-}
-
-int mailbox_keep_reserve(struct mailbox *self)
-{
-    self->keeps_reserve = true;
-    return fill_reserve(self) ? 0 : TROUPE_ELIMIT;
-}
-
 /* True when nothing more is to be done for the letter. */
 static bool try_delivery(struct mailbox *self, struct message **message)
 {
     int rc = mailbox_post(self, message);
-    if (rc == TROUPE_ELIMIT && self->reserved > 0) {
-        close(self->reserve[--self->reserved]);
-        rc = mailbox_post(self, message);
-    }
     if (rc == TROUPE_ELIMIT || rc == TROUPE_ENOMEM)
         return false;
     message_destroy(message);
@@ -330,8 +286,6 @@ bool mailbox_deliver_late(struct mailbox *self)
 {
     struct message *list = self->late;
     self->late = NULL;
-    if (self->keeps_reserve && self->reserved < RESERVE)
-        fill_reserve(self);
     while (list) {
         struct message *m = list;
         list = m->next;

@@ -44,10 +44,7 @@ int mailbox_reach(struct mailbox *self, uint16_t box);
 /* The same for the box that leads to the house. */
 int mailbox_reach_house(struct mailbox *self, uint16_t house);
 
-/* Sets descriptors aside, for deliveries when there are no others. 0 or TROUPE_ELIMIT. */
-int mailbox_keep_reserve(struct mailbox *self);
-
-/* Posts a letter that nobody could do anything about if it failed; takes it. When memory or descriptors are out it is
+/* Posts a letter that nobody could do anything about if it failed; takes it. When memory is out it is
  * kept, and tried again by mailbox_deliver_late; when the box is gone it is freed. */
 void mailbox_deliver(struct mailbox *self, struct message **message);
 

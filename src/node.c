@@ -261,8 +261,6 @@ static int node_start(const struct worker_hooks *hooks, struct ear *ear)
     int rc = mailbox_open(&self->mailbox, MAILBOX_NODE);
     if (rc == 0)
         rc = mailbox_reach(ear_mailbox(ear), MAILBOX_NODE); /* else nobody could wake it to end */
-    if (rc == 0)
-        rc = mailbox_keep_reserve(self->mailbox); /* else a client could wait for the word that there are none left */
     if (rc == 0) {
         self->codes = codes_new();
         rc = self->codes ? thread_start(&self->thread, "troupe node", node_main, self) : TROUPE_ENOMEM;
