@@ -30,7 +30,7 @@ local function serve(sock)
     sock:send(("* %d in the lobby\n"):format(room:call "enter"))
   end
   Guest.init, Guest.down = Guest.enter, Guest.enter
-  local guest = troupe.spawn { Guest, isolation = "light" }
+  local guest = troupe.spawn { Guest, isolation = "local" }
   for line in read_line, sock do troupe.publish("said", line) end
   guest:stop()
 end

@@ -9,7 +9,7 @@ local sink = troupe.spawn { {
     sum = sum + value
   end,
   close = function() finished = true end,
-}, isolation = "light", mailbox_limit = 4 }
+}, isolation = "local", mailbox_limit = 4 }
 
 local square = troupe.spawn { {
   put = function(self, value)
@@ -17,7 +17,7 @@ local square = troupe.spawn { {
     most = math.max(most, self.ref:info().mailbox)
   end,
   close = function() sink:send "close" end,
-}, isolation = "light", mailbox_limit = 4 }
+}, isolation = "local", mailbox_limit = 4 }
 
 task.spawn(function()
   for i = 1, 100 do square:send("put", i) end

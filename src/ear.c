@@ -17,6 +17,7 @@
 #include "address.h"
 #include "mailbox.h"
 #include "mailbox_route.h"
+#include "placement.h"
 #include "registry_program.h"
 #include "troupe.h"
 
@@ -57,6 +58,7 @@ void ear_close(struct ear **ear)
     *ear = NULL;
     if (!self)
         return;
+    placement_closed(&placement_program, ear_address(self));
     registry_closed(ear_address(self)); /* before anybody can find the box dead */
     mailbox_close(&self->mailbox);
     free(self->slots);

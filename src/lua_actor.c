@@ -69,6 +69,8 @@ void actor_hook(lua_State *L, const char *name, int count)
         lua_settop(L, top);
         return;
     }
+    const struct actors *house = actor_house(L);
+    actor_shield(L, house);
     lua_pushcfunction(L, call_hook);
     lua_rawgetp(L, LUA_REGISTRYINDEX, &actor_hooks_key);
     lua_pushstring(L, name);
@@ -78,6 +80,7 @@ void actor_hook(lua_State *L, const char *name, int count)
         lua_pushfstring(L, "news of an actor could not be told: %s", why ? why : "unknown error");
         lua_log_say(L, RECORD_ERROR);
     }
+    actor_unshield(L, house);
     lua_settop(L, top);
 }
 
@@ -181,6 +184,7 @@ void actor_end(lua_State *L, struct actors *house, struct actor *a)
     actor_forget_peers(a);
     id_map_remove(&house->live, a->id);
     lua_registry_ended(L, a->id);
+    actor_leave_place(L, house, a);
     lua_rawgetp(L, LUA_REGISTRYINDEX, &actor_anchors_key);
     actor_push(L, a, -1);
     int ref = lua_gettop(L);
@@ -453,7 +457,7 @@ int lua_actor_open(lua_State *L)
     lua_pushlightuserdata(L, house);
     luaL_setfuncs(L, functions, 2);
     void (*const parts[])(lua_State *) = {actor_open_send, actor_open_run, actor_open_call, actor_open_remote, actor_open_post,
-                                          actor_open_letter};
+                                          actor_open_letter, actor_open_place};
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
         lua_pushvalue(L, -2);
         lua_pushlightuserdata(L, house);

@@ -1,6 +1,7 @@
 /* lua_actor.h - what the parts of the actors' window share: lua_actor.c the life of actors, lua_actor_send.c their mail,
  * lua_actor_run.c the running of handlers, lua_actor_call.c calls and answers; lua_actor_remote.c actors of other vms,
- * lua_actor_post.c letters to them, lua_actor_letter.c letters from them, lua_actor_credit.c how many of these may wait.
+ * lua_actor_post.c letters to them, lua_actor_letter.c letters from them, lua_actor_credit.c how many of these may wait,
+ * lua_actor_place.c shared vms.
  * For the vm's own thread.
  *
  * A reference is a full userdata, struct actor, whether the actor lives, is dead, or never was. While it lives the vm's table
@@ -55,6 +56,8 @@ struct actor {
     bool doomed;          /* it ends when its holder's task does */
     bool brutal;          /* killed: its behaviour has no say */
     bool concurrent;
+    bool placed;          /* counted in its vm, see lua_actor_place.c */
+    bool reported;        /* the node is told of its end */
     bool noted;           /* hook `ended` is to be told of its end */
     bool remote;          /* of another vm: of the above, only what says so is used */
 };
@@ -95,6 +98,8 @@ struct actors {
     struct call *own_calls; /* without a callee */
     bool closed;            /* the vm ends: its actors are dead, and there will be no more */
     uint64_t target;        /* what breaks into handlers: the job whose only matter they are; 0: nothing */
+    bool shared;            /* its actors are targets of their own instead */
+    uint32_t pool;          /* whose letters told it to end some */
     struct actor *ready, *last_ready;
     struct drainer *drainers;
     struct drainer *starting; /* just started, and not ended yet */
@@ -224,6 +229,19 @@ void actor_note_sender(lua_State *L, struct actor *a, uint64_t vm, bool counted)
 /* The actor has room: who awaits credit gets it. */
 void actor_give_credit(lua_State *L, struct actor *a);
 void actor_forget_peers(struct actor *a);
+
+/* lua_actor_place.c */
+
+/* What an interrupt must be meant for while its handlers run; NULL: nobody's. */
+uint64_t actor_target(const struct actors *house, const struct actor *a);
+/* In between no handler is broken into, so that what the vm's actors share is changed whole. */
+void actor_shield(lua_State *L, const struct actors *house);
+void actor_unshield(lua_State *L, const struct actors *house);
+/* It is dead. */
+void actor_leave_place(lua_State *L, const struct actors *house, const struct actor *a);
+/* The node has an actor killed, and is told when it is dead. */
+void actor_doom(lua_State *L, struct actors *house, const struct header *h);
+void actor_open_place(lua_State *L);
 
 /* A letter that has to do with actors (message.h), for the vm with this state. */
 void lua_actor_letter(struct message **letter, void *L);

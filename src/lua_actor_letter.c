@@ -211,6 +211,9 @@ static int read_letter(lua_State *L)
     case MAIL_LOST:
         gone(L, house, m);
         break;
+    case MAIL_DOOM:
+        actor_doom(L, house, message_header(m));
+        break;
     default:
         break;
     }

@@ -117,6 +117,8 @@ static int actor_next(lua_State *L)
         if (!d->disturbed && !d->detached)
             d->actor->head = (int)lua_tointeger(L, 2);
         release(L, house, d);
+        if (house->shared)
+            vm_task_aim(d->task, 0);
     }
     if (d->parked || house->budget <= 0)
         return 0;
@@ -129,6 +131,8 @@ static int actor_next(lua_State *L)
     a->holder = d;
     a->state = ACTOR_BUSY;
     a->since = house->now;
+    if (house->shared)
+        vm_task_aim(d->task, actor_target(house, a));
     return hand_out(L, house, a);
 }
 
@@ -163,7 +167,7 @@ static struct drainer *new_drainer(struct actors *house)
         free(d);
         return NULL;
     }
-    vm_task_set_target(task, house->target);
+    vm_task_set_target(task, actor_target(house, NULL));
     d->task = task;
     d->house = house;
     d->next = house->drainers;
@@ -217,11 +221,11 @@ static bool start(struct actors *house, struct drainer *d, int count)
     return ended;
 }
 
-/* The vm is an actor's own, and is being broken into. */
-static bool is_broken(const struct actors *house)
+/* The vm is here for its actors, and what has that target is being broken into. */
+static bool is_broken(const struct actors *house, uint64_t target)
 {
     const struct vm *vm = house->target ? vm_of(house->L) : NULL;
-    return vm && vm_is_interrupted(vm, house->target);
+    return vm && vm_is_interrupted(vm, target);
 }
 
 void actor_work(struct vm_work *work, double now)
@@ -243,7 +247,7 @@ void actor_work(struct vm_work *work, double now)
         lua_pushlightuserdata(co, d);
         const struct actor *first = house->ready;
         start(house, d, 1);
-        if (house->ready == first && is_broken(house))
+        if (house->ready == first && is_broken(house, house->target))
             break; /* each would be broken into before it took anything: what ends the job comes by letter */
     }
     work->ready = house->ready;
@@ -274,6 +278,7 @@ static int actor_begin(lua_State *L)
     d->actor = a;
     a->holder = d;
     d->disturbed = true;
+    vm_task_set_target(d->task, actor_target(house, a));
     a->since = a->born;
     lua_xmove(L, co, count + 1);
     lua_pushlightuserdata(co, d);
@@ -365,7 +370,7 @@ static int tell(lua_State *L)
     int ref = lua_gettop(L);
     actor_disturb(L, a);
     d->actor = NULL;
-    bool broken = is_broken(d->house);
+    bool broken = is_broken(d->house, actor_target(d->house, a));
     a->brutal |= broken;
     if (e->status == VM_TASK_KILLED || broken)
         killed(L, d->house, a, ref);

@@ -21,6 +21,7 @@
 #include "lua_actor.h"
 #include "lua_log_fields.h"
 #include "lua_log_to.h"
+#include "run_note.h"
 #include "troupe.h"
 #include "vm.h"
 #include "vm_task.h"
@@ -100,7 +101,7 @@ static void put_speaker(lua_State *L, const struct speaker *self, struct record 
     struct vm_tasks *tasks = vm_tasks_of(L);
     struct vm_task *task = tasks ? vm_task_running(tasks) : NULL;
     r->vm = self->vm;
-    r->job = vm ? vm_target(vm) : 0;
+    r->job = vm && !run_is_actor(vm_target(vm)) ? vm_target(vm) : 0;
     r->actor = task ? actor_of_task(task) : 0;
     r->task = task && !r->job && !r->actor ? vm_task_id(task) : 0;
 }

@@ -167,6 +167,7 @@ int lua_order_of_pool(lua_State *L, int index, bool init, const struct gate *gat
         .log_level = level_field(L, index),
         .process = bit_field(L, index, "process", 1),
         .hosts = bit_field(L, index, "hosts", 1),
+        .shared = bit_field(L, index, "shared", 1),
     };
     size_t at = letter->bytes.size;
     if (buffer_append(&letter->bytes, &order, sizeof order))

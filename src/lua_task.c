@@ -16,6 +16,7 @@
 #include "lua_notify.h"
 #include "lua_watch.h"
 #include "record.h"
+#include "run_note.h"
 #include "troupe.h"
 #include "vm_task.h"
 
@@ -148,6 +149,9 @@ static struct vm_task *new_task(lua_State *L, struct vm_tasks *tasks)
     struct vm_task *task = vm_task_new(tasks, task_ended, &room_of(L)->plain);
     if (!task)
         luaL_error(L, "not enough memory");
+    const struct vm_task *maker = vm_task_running(tasks);
+    if (maker && run_is_actor(vm_task_target(maker)))
+        vm_task_set_target(task, vm_task_target(maker)); /* who kills the actor breaks into what it began, too */
     return task;
 }
 

@@ -71,11 +71,12 @@ enum message_kind {
     MAIL_UNREAD,      /* `number` more messages reached nobody; ANSWER how many have by now */
     MAIL_GONE,        /* actor `id` is dead, or all of the vm of that address are */
     MAIL_LOST,   /* node -> vm: the vm `from`, or the worker process, is gone and could not tell of its actors; FLAG_KILLED */
-    MAIL_DOOM,   /* vm -> node: break into the vm of actor `id`, which is the actor's own, and end it */
+    MAIL_DOOM,   /* vm -> node: actor `id` shall be killed, where its vm reads no mail, too; node -> shared vm: the same */
     MAIL_MEMORY, /* worker process -> bridge: `number` bytes are what its vm's values take */
     MAIL_LOOK,   /* node -> worker process: has job `id` begun? Comes back with `number` 1 when it has, or has ended, else 0 */
     MAIL_SPENT,  /* worker process -> node: job `id`, which runs, has taken more processor time than each may */
-    MAIL_LEVEL   /* bridge -> worker process: `number` is the log's level of all vms from now on */
+    MAIL_LEVEL,  /* bridge -> worker process: `number` is the log's level of all vms from now on */
+    MAIL_DOOMED  /* shared vm -> node: actor `id` is dead */
 };
 
 enum message_flag {

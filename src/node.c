@@ -87,7 +87,7 @@ static void return_to_sender(struct node *self, struct message **letter)
     struct header *h = message_header(*letter);
     bool job = h->kind == MAIL_SUBMIT, closing = h->kind == MAIL_CLOSE, discarded = h->flags & FLAG_DISCARD;
     bool from_worker = h->kind == MAIL_DONE || h->kind == MAIL_PARKED || h->kind == MAIL_BEGUN || h->kind == MAIL_REFUSE || h->kind == MAIL_RETURN || h->kind == MAIL_KEPT || h->kind == MAIL_SPENT || h->kind == MAIL_LOOK ||
-                       h->kind == MAIL_DOWN || h->kind == MAIL_UP;
+                       h->kind == MAIL_DOWN || h->kind == MAIL_UP || h->kind == MAIL_DOOMED;
     bool statement = h->kind == MAIL_DECIDE || (h->kind == MAIL_PLACE && h->u.number == 0);
     bool of_stream = h->kind == MAIL_EMIT || h->kind == MAIL_WINDOW || h->kind == MAIL_TAKEN || h->kind == MAIL_RESUME;
     if (from_worker || of_stream || discarded || statement)
@@ -134,14 +134,19 @@ static void answer_pools(struct node *self, struct message **letter)
     mailbox_deliver(self->mailbox, letter);
 }
 
-/* The actor has a vm of its own, which may read no mail: it is broken into at once, and given up if that is no use. */
+/* Its vm may read no mail. One of its own is broken into at once, and given up if that is no use. */
 static void doom(struct node *self, uint64_t actor, double now)
 {
     for (size_t i = 0; i < self->pools.count; i++) {
-        if (!pool_hosts(node_pools_at(&self->pools, i), actor))
+        struct pool *p = node_pools_at(&self->pools, i);
+        if (!pool_hosts(p, actor))
             continue;
-        mailbox_mark_killed(actor);
-        pool_close_soon(node_pools_at(&self->pools, i), 0, now);
+        if (pool_is_shared(p)) {
+            pool_doom_actor(p, actor, now);
+        } else {
+            mailbox_mark_killed(actor);
+            pool_close_soon(p, 0, now);
+        }
         node_pools_touch_at(&self->pools, i);
     }
 }

@@ -22,7 +22,7 @@ struct pool_order {
     uint32_t preload_size;  /* for each preloaded function its address, then its name with a closing zero */
     uint32_t process; /* 0 or 1 */
     uint32_t hosts;   /* 1: it has one job, an actor; it ends with that, and not with its client */
-    uint32_t more_unused;
+    uint32_t shared;  /* 1: a host of many actors, one of which may be broken into and leaves the others alone */
 };
 
 /* Of a pool whose workers are processes. Behind it: cwd with its closing zero; then changes of the environment, NAME=value or

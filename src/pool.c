@@ -88,6 +88,9 @@ void pool_handle(struct pool *self, struct message **letter, double now)
     case MAIL_KEPT:
         pool_kept(self, *letter);
         break;
+    case MAIL_DOOMED:
+        pool_doomed(self, message_header(*letter)->id);
+        break;
     case MAIL_UP:
         dispatcher_worker_up(self->dispatcher, pool_worker_of(self, *letter), now);
         break;
@@ -230,6 +233,7 @@ static void press(struct pool *self, double now)
 void pool_tick(struct pool *self, double now)
 {
     press(self, now);
+    pool_press_doomed(self, now);
     dispatcher_tick(self->dispatcher, now);
 }
 
@@ -245,6 +249,7 @@ static double earlier(double a, double b)
 double pool_deadline(const struct pool *self)
 {
     double at = earlier(dispatcher_deadline(self->dispatcher), self->owed ? self->owed_at : 0);
+    at = earlier(at, self->doom_at);
     return earlier(at, earlier(self->break_at, self->abandon_at));
 }
 
@@ -257,6 +262,11 @@ bool pool_hosts(const struct pool *self, uint64_t address)
 {
     const struct worker *worker = self->hosts && self->hand_count > 0 ? self->hands[0].worker : NULL;
     return worker && mailbox_route(address) == worker_box(worker);
+}
+
+bool pool_is_shared(const struct pool *self)
+{
+    return self->shared;
 }
 
 bool pool_is_hidden(const struct pool *self)
@@ -321,6 +331,7 @@ struct pool *pool_new(struct message **open, const struct pool_house *house)
     self->owner = message_header(*open)->from;
     self->house = *house;
     slab_init(&self->tickets, sizeof(struct ticket));
+    id_map_init(&self->dooms);
     self->claims = claims_new();
     if (self->claims && read_pool_order(self, &order) == 0) {
         struct dispatcher_options options = {
@@ -334,6 +345,7 @@ struct pool *pool_new(struct message **open, const struct pool_house *house)
             .seed = self->id,
         };
         self->hosts = order.hosts;
+        self->shared = order.shared;
         if (self->hosts)
             self->owner = 0; /* no vm's end is its own */
         else
@@ -362,6 +374,7 @@ void pool_destroy(struct pool **pool)
     pool_free_hands(self);
     dispatcher_destroy(&self->dispatcher);
     slab_release(&self->tickets);
+    pool_forget_doomed(self);
     claims_release(&self->claims);
     message_destroy_list(&self->drain);
     message_destroy_list(&self->joining);

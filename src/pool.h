@@ -25,8 +25,12 @@ struct pool *pool_new(struct message **open, const struct pool_house *house);
 /* Frees it; workers still there are left to themselves. Nulls; NULL is fine. */
 void pool_destroy(struct pool **self);
 
-/* True when its one worker is the vm that the address is in, and that vm an actor's own. */
+/* True when its one worker is the vm that the address is in, and that vm is there for actors. */
 bool pool_hosts(const struct pool *self, uint64_t address);
+
+/* True when actors share that vm: one of them shall end, whatever the vm does. */
+bool pool_is_shared(const struct pool *self);
+void pool_doom_actor(struct pool *self, uint64_t actor, double now);
 
 /* True when its one job is an actor's: then it is nobody's pool. */
 bool pool_is_hidden(const struct pool *self);

@@ -6,6 +6,7 @@
 #include "log.h"
 #include "mailbox.h"
 #include "mailbox_route.h"
+#include "placement.h"
 #include "pool_inner.h"
 #include "registry_program.h"
 #include "run_note.h"
@@ -156,6 +157,7 @@ void pool_abandon_worker(struct pool *self, int worker, double now)
     hand_leave(hand);
     if (thread) { /* a process tells of its end itself */
         uint64_t vm = address_make(mailbox_house(), box, 0);
+        placement_closed(&placement_program, vm);
         registry_closed(vm);
         mailbox_condemn(self->house.mailbox, box);
         mailbox_tell_gone(self->house.mailbox, vm);

@@ -1,5 +1,5 @@
 /* pool_inner.h - what the parts of a pool share: pool.c its life, pool_jobs.c its jobs, pool_again.c those that run more
- * than once, pool_control.c those that shall end, pool_process.c what only processes need, pool_cleanup.c what is left to do after them, pool_hands.c its workers, pool_answers.c its letters to clients. For the
+ * than once, pool_control.c those that shall end, pool_process.c what only processes need, pool_cleanup.c what is left to do after them, pool_doom.c actors that shall end, pool_hands.c its workers, pool_answers.c its letters to clients. For the
  * node's thread.
  *
  * A job is known to the dispatcher by its id, and here by a ticket: who gets the outcome, and the letter while no
@@ -27,6 +27,7 @@
 #include "codes.h"
 #include "dispatcher.h"
 #include "histogram.h"
+#include "id_map.h"
 #include "pool.h"
 #include "slab.h"
 #include "worker.h"
@@ -108,7 +109,12 @@ struct pool {
     uint64_t freed, freed_before; /* tickets that were done with: now, and when abandon_at was set */
     bool windows_open; /* someone waits for all jobs: none waits for its owner to take what it sends */
     bool drained;
-    bool hosts; /* one job, an actor */
+    bool hosts; /* one job: an actor, or a vm that actors share */
+    bool shared; /* such a vm */
+    struct id_map dooms;  /* pool_doom.c: actors of it that shall end */
+    double doom_at;       /* when these are looked at next; 0: not */
+    uint64_t runs_doomed; /* the one that ran when they were last looked at; 0: none did */
+    double looked_since;  /* since when that is so */
 };
 
 /* Delivers a letter, which it takes: to the living, if need be later; none arrives at the dead. */
@@ -261,6 +267,11 @@ void pool_send_code(struct pool *self, struct hand *hand, uint64_t code);
 void pool_interrupt_workers(struct pool *self);
 bool pool_abandon_workers(struct pool *self, double now); /* false: some are in a cleanup that they have begun since */
 void pool_abandon_worker(struct pool *self, int worker, double now);
+
+/* The vm that actors share has said that one is dead; time has passed. */
+void pool_doomed(struct pool *self, uint64_t actor);
+void pool_press_doomed(struct pool *self, double now);
+void pool_forget_doomed(struct pool *self);
 
 /* The pool is freed. */
 void pool_free_hands(struct pool *self);

@@ -33,6 +33,17 @@ static inline uint64_t run_cleanup_target(uint64_t job)
     return job | UINT64_C(1) << 61;
 }
 
+/* The same for the handlers of an actor in a shared vm; only its own vm tells it from others. Jobs have no such numbers. */
+static inline uint64_t run_actor_target(uint64_t address)
+{
+    return (address & 0xffffffff) | UINT64_C(1) << 60;
+}
+
+static inline bool run_is_actor(uint64_t target)
+{
+    return target >> 60 & 1;
+}
+
 static inline bool run_is_cleanup(uint64_t target)
 {
     return target >> 61 & 1;

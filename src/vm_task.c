@@ -252,6 +252,13 @@ void vm_task_set_target(struct vm_task *self, uint64_t target)
     self->target = target;
 }
 
+void vm_task_aim(struct vm_task *self, uint64_t target)
+{
+    self->target = target;
+    if (self->tasks->vm)
+        vm_set_target(self->tasks->vm, target);
+}
+
 struct vm_task *vm_task_running(const struct vm_tasks *self)
 {
     return self->running;

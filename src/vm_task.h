@@ -56,6 +56,9 @@ uint64_t vm_task_id(const struct vm_task *self);
 void vm_task_set_target(struct vm_task *self, uint64_t target);
 uint64_t vm_task_target(const struct vm_task *self);
 
+/* The same for the running task, from now on. */
+void vm_task_aim(struct vm_task *self, uint64_t target);
+
 /* Runs it now, with so many arguments, to its first wait or its end; the running task, if any, goes on then. */
 void vm_task_start(struct vm_task *self, int arguments);
 

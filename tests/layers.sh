@@ -57,6 +57,7 @@ cat >"$work/floors" <<'EOT'
 0 order
 0 outlet
 0 pack
+0 placement
 0 rate
 0 record
 0 run_note

@@ -17,7 +17,7 @@ function Member:pong()
   if self.left > 0 then Member.go(self) else done = done + 1 end
 end
 
-for i = 1, actors do crew[i] = troupe.spawn({ Member, isolation = "light" }, i) end
+for i = 1, actors do crew[i] = troupe.spawn({ Member, isolation = "local" }, i) end
 local begin = troupe.now()
 for i = 1, actors do crew[i]:send "go" end
 task.wait_until(function() return done == actors end)

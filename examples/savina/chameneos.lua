@@ -18,7 +18,7 @@ local mall = troupe.spawn { {
     end
   end,
   count = function(_, met) sum, gone = sum + met, gone + 1 end,
-}, isolation = "light" }
+}, isolation = "local" }
 
 local Creature = {}
 function Creature:init(i) self.colour, self.met = i % 3, 0 mall:send("meet", self.colour) end
@@ -34,7 +34,7 @@ end
 function Creature:leave() mall:send("count", self.met) end
 
 local begin = troupe.now()
-for i = 1, creatures do troupe.spawn({ Creature, isolation = "light" }, i) end
+for i = 1, creatures do troupe.spawn({ Creature, isolation = "local" }, i) end
 task.wait_until(function() return gone == creatures end)
 assert(sum == 2 * meetings)
 print(("%.0f meetings a second"):format(meetings / (troupe.now() - begin)))

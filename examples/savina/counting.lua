@@ -9,14 +9,14 @@ local counter = troupe.spawn { {
   init = function(self) self.count = 0 end,
   increment = function(self) self.count = self.count + 1 end,
   get = function(self) self.sender:send("total", self.count) end,
-}, isolation = "light" }
+}, isolation = "local" }
 local producer = troupe.spawn { {
   start = function()
     for _ = 1, count do counter:send "increment" end
     counter:send "get"
   end,
   total = function(_, value) total = value end,
-}, isolation = "light" }
+}, isolation = "local" }
 
 local begin = troupe.now()
 producer:send "start"

@@ -8,12 +8,12 @@ local left, done = count, nil
 local parent = troupe.spawn { { done = function()
   left = left - 1
   done = left == 0
-end }, isolation = "light" }
+end }, isolation = "local" }
 local child = { { work = function(self, value)
   math.sin(value)
   parent:send "done"
   self:stop()
-end }, isolation = "light" }
+end }, isolation = "local" }
 
 local begin = troupe.now()
 for i = 1, count do troupe.spawn(child):send("work", i) end

@@ -13,13 +13,13 @@ local worker = { {
     self.left = self.left - 1
     if self.left == 0 then ready = ready + 1 end
   end,
-}, isolation = "light" }
+}, isolation = "local" }
 for i = 1, actors do crew[i] = troupe.spawn(worker) end
 local sender = troupe.spawn { { start = function()
   for _ = 1, count do
     for i = 1, actors do crew[i]:send "work" end
   end
-end }, isolation = "light" }
+end }, isolation = "local" }
 
 local begin = troupe.now()
 sender:send "start"

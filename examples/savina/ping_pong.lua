@@ -5,7 +5,7 @@ local task = require "troupe.task"
 local count = tonumber(arg[1]) or 100000
 local done
 
-local pong = troupe.spawn { { ping = function(self) self.sender:send "pong" end }, isolation = "light" }
+local pong = troupe.spawn { { ping = function(self) self.sender:send "pong" end }, isolation = "local" }
 local ping = troupe.spawn { {
   start = function(self)
     self.left = count
@@ -15,7 +15,7 @@ local ping = troupe.spawn { {
     self.left = self.left - 1
     if self.left > 0 then pong:send "ping" else done = true end
   end,
-}, isolation = "light" }
+}, isolation = "local" }
 
 local begin = troupe.now()
 ping:send "start"

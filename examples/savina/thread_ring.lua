@@ -12,7 +12,7 @@ local member = { {
   hop = function(self, left)
     if left == 0 then done = true else self.next_member:send("hop", left - 1) end
   end,
-}, isolation = "light" }
+}, isolation = "local" }
 for i = 1, actors do ring[i] = troupe.spawn(member) end
 for i = 1, actors do ring[i]:send("follow", ring[i % actors + 1]) end
 

@@ -12,6 +12,7 @@ local wait = require "troupe.waiting"
 
 local control = later "troupe.actor_control"
 local future = later "troupe.actor_future"
+local light = later "troupe.actor_light"
 local timer = later "troupe.actor_timer"
 local options = later "troupe.options"
 local receive = later "troupe.actor_receive"
@@ -65,8 +66,11 @@ Ref.call = core.call
 -- @return a future with await(seconds), join(seconds) and status()
 function Ref:ask(...) return future.ask(self, ...) end
 
---- True while it lives.
-Ref.alive = core.alive
+--- True while it lives; of one in another vm, while that vm has told nothing else.
+function Ref:alive()
+  if core.is_remote(self) then return core.note(self) end
+  return core.alive(self)
+end
 
 local call_options = { timeout = "seconds" }
 
@@ -127,9 +131,9 @@ function Ref:info()
   local message = at > 0 and queue and queue[at]
   if math.type(message) == "integer" then message = queue[at + 1] end
   return {
-    name = registry.name(self), behaviour = handlers[true].name, isolation = bonds.isolation, state = state,
+    name = registry.name(self), behaviour = handlers[true].name, isolation = bonds.isolation_of(self), state = state,
     mailbox = bonds.count(queue, head, tail), handler = type(message) == "string" and message or nil,
-    since = at > 0 and since or nil, uptime = uptime, memory = bonds.memory(),
+    since = at > 0 and since or nil, uptime = uptime, memory = bonds.memory(self),
     restarts = bonds.supervised[self] or 0, links = linked, monitors = monitors,
   }
 end
@@ -261,20 +265,26 @@ local function failed(ref)
   return nil, core.reason(ref)
 end
 
--- A light actor in this vm. `opts.vm`: the address of a vm that hears of its end; `opts.spawner`: the actor there
--- that is linked with it.
-local function spawn_here(class, opts, ...)
+-- Makes an actor in this vm and begins with its init. `opts.vm`: the address of a vm that hears of its end
+-- (`opts.interested`), and of its birth, as call `opts.born`; `opts.spawner`: the actor there that is linked with it.
+-- Returns the reference, nil, whether the init still runs; nil, error.
+local function launch(class, opts, ...)
+  core.shield()
   local self = setmetatable({}, class.meta)
   local ref = core.new(self, class.handlers, class.terminate ~= nil, class.concurrent, opts.mailbox_limit)
   self.ref = ref
+  if opts.placed then core.settle(ref, opts.guest) end
+  if opts.hosted then bonds.hosted[ref] = opts.hosted end
   if opts.name then
     local ok, why = registry.register(opts.name, ref)
     if not ok then
       core.exit(ref, why, true)
+      core.unshield()
       return nil, why
     end
   end
-  if opts.vm then bonds.interest(ref, opts.vm) end
+  if opts.born then core.send_reply(opts.born, opts.vm, true, ref) end
+  if opts.interested then bonds.interest(ref, opts.vm) end
   if opts.spawner then bonds.tie(ref, opts.spawner) end
   local spawner = (opts.link or opts.monitor) and core.current()
   if spawner and opts.link then bonds.tie(spawner, ref) end
@@ -282,17 +292,32 @@ local function spawn_here(class, opts, ...)
   local init = class.run or class.init
   if not init then
     core.started(ref)
+    core.unshield()
     return ref
   end
   if not core.begin(ref, class.run and run_function or run_init, ref, init, self, ...) then
-    if class.run and not making[ref] then
-      core.started(ref) -- it waits for the first time
-      return ref
-    end
-    wait.wait(bonds.place(ref), function() return not core.starting(ref) end, opts.init_timeout)
+    if not class.run or making[ref] then return ref, nil, true end
+    core.started(ref) -- it waits for the first time
+    return ref
   end
+  if not core.alive(ref) and core.reason(ref) ~= "normal" then return failed(ref) end
+  return ref
+end
+
+-- Waits for an init that still runs -> the reference; nil, error or "timeout".
+local function await_start(ref, seconds)
+  wait.wait(bonds.place(ref), function() return not core.starting(ref) end, seconds)
   if core.starting(ref) or not core.alive(ref) and core.reason(ref) ~= "normal" then return failed(ref) end
   return ref
+end
+
+--- What actor_light.lua does in the actor's vm.
+M.launch, M.await_start = launch, await_start
+
+local function spawn_here(class, opts, ...)
+  local ref, why, unfinished = launch(class, opts, ...)
+  if unfinished then return await_start(ref, opts.init_timeout) end
+  return ref, why
 end
 
 --- What a thread actor's vm does: see actor_host.lua.
@@ -317,8 +342,8 @@ end
 local function check_isolation(plan)
   local isolation = plan.isolation or "thread"
   if isolation == "thread" or isolation == "process" then return end
-  if isolation ~= "light" then
-    error("spawn: option 'isolation': 'thread', 'process' or 'light' expected, got '" .. isolation .. "'", 4)
+  if isolation ~= "light" and isolation ~= "local" then
+    error("spawn: option 'isolation': 'thread', 'process', 'light' or 'local' expected, got '" .. isolation .. "'", 4)
   end
   for _, key in ipairs(only_apart) do
     if plan[key] ~= nil then
@@ -343,10 +368,11 @@ end
 --- Makes an actor.
 -- @param what the behaviour: a path, a module's name, a table of handlers, or a function fn(self, ...), which receives
 --   for itself or returns a table of handlers; or { behaviour, option = value, ... } with isolation ("thread", the
---   default: a vm of its own, on a thread of its own; "process": in a process of its own; "light": in this vm's
---   scheduler), name (registered before spawn returns), link, monitor (booleans: by the spawning actor, without a
---   gap), mailbox_limit (messages: a full one makes send wait), init_timeout (seconds); for "thread" and "process"
---   also, as for pools, memory_limit, libs, path, cpath, preload
+--   default: a vm of its own, on a thread of its own; "process": in a process of its own; "light": in one of the
+--   vms that light actors share, one for each core, with globals of its own; "local": in this vm, with its globals and
+--   upvalues, where an endless loop is this vm's own), name (registered before spawn returns), link, monitor
+--   (booleans: by the spawning actor, without a gap), mailbox_limit (messages: a full one makes send wait),
+--   init_timeout (seconds); for "thread" and "process" also, as for pools, memory_limit, libs, path, cpath, preload
 -- @param ... arguments for init(self, ...)
 -- @return its reference, once init has returned; nil, error with its traceback, "name taken" or "timeout"
 -- @usage local counter = troupe.spawn({ "counter.lua", isolation = "light" }, 10)
@@ -357,7 +383,8 @@ function M.spawn(what, ...)
     error("spawn: options 'link' and 'monitor' are for actors that spawn", 2)
   end
   behaviours.check(behaviour, "spawn")
-  if opts.isolation ~= "light" then return thread.spawn(behaviour, opts, ...) end
+  if opts.isolation == "light" then return light.spawn(behaviour, opts, ...) end
+  if opts.isolation ~= "local" then return thread.spawn(behaviour, opts, ...) end
   local class, why = behaviours.find(behaviour, "spawn")
   if not class then return nil, why end
   return spawn_here(class, opts, core.copy(...))

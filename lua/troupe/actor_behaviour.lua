@@ -87,12 +87,22 @@ function M.path(name)
 end
 local file_of = M.path
 
+--- Where the script is that a spawn names.
+-- @return its path; nil, error
+function M.find_file(name)
+  local path, why = file_of(name)
+  if path then return path end
+  return nil, "no such behaviour: " .. (why:gsub("^%s+", ""))
+end
+
 --- Loads a script, with globals of its own.
 -- @param name string: a path, with a slash or ending in .lua; else a module's name
+-- @param path string: where that is, if it has been found; nil: it is looked for
 -- @return a class; nil, error with its traceback
-function M.load(name)
-  local path, why = file_of(name)
-  if not path then return nil, "no such behaviour: " .. (why:gsub("^%s+", "")) end
+function M.load(name, path)
+  local why
+  if not path then path, why = M.find_file(name) end
+  if not path then return nil, why end
   local globals = setmetatable({}, { __index = _G })
   local chunk
   chunk, why = loadfile(path, "bt", globals)

@@ -29,12 +29,15 @@ M.supervised = setmetatable({}, { __mode = "k" })
 -- Those that do so: actor -> fn() -> seconds that it may take to end its children.
 M.supervisors = setmetatable({}, { __mode = "k" })
 
--- Of the actors of this vm.
-M.isolation = "light"
+-- The actor that has this vm for itself -> "thread" or "process".
+M.hosted = setmetatable({}, { __mode = "k" })
 
---- Bytes that Lua has in this vm; nil where it is not one actor's own.
-function M.memory()
-  if M.isolation ~= "thread" and M.isolation ~= "process" then return nil end
+--- How an actor of this vm was spawned.
+function M.isolation_of(ref) return M.hosted[ref] or core.is_placed(ref) and "light" or "local" end
+
+--- Bytes that Lua has in the vm of an actor of this one; nil where that is not the actor's own.
+function M.memory(ref)
+  if not M.hosted[ref] then return nil end
   return math.tointeger(collectgarbage "count" * 1024)
 end
 
@@ -78,7 +81,11 @@ end
 -- @param ref an actor's reference
 -- @return true
 function M.monitor(ref)
-  M.watch(current "monitor", check_ref(ref, "monitor"))
+  local me = current "monitor"
+  check_ref(ref, "monitor")
+  core.shield()
+  M.watch(me, ref)
+  core.unshield()
   return true
 end
 
@@ -88,8 +95,10 @@ function M.demonitor(ref)
   local me, who = current "demonitor", watchers[check_ref(ref, "demonitor")]
   local count = who and who[me]
   if not count then return false end
+  core.shield()
   who[me] = count > 1 and count - 1 or nil
   if not next(who) then watchers[ref] = nil end
+  core.unshield()
   return true
 end
 
@@ -134,7 +143,10 @@ function M.interest(ref, vm) entry(interested, ref)[vm] = true end
 -- @return true
 function M.link(ref)
   local me = current "link"
-  if check_ref(ref, "link") ~= me then M.tie(me, ref) end
+  if check_ref(ref, "link") == me then return true end
+  core.shield()
+  M.tie(me, ref)
+  core.unshield()
   return true
 end
 
@@ -154,7 +166,10 @@ end
 --- Takes the link back.
 function M.unlink(ref)
   local me = current "unlink"
-  M.untie(me, check_ref(ref, "unlink"))
+  check_ref(ref, "unlink")
+  core.shield()
+  M.untie(me, ref)
+  core.unshield()
   if core.is_remote(ref) then core.control(ref, "unlink", me) end
   return true
 end

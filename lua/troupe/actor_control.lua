@@ -41,6 +41,7 @@ function orders.here() return true end -- the vm reads its mail
 
 -- operation -> fn(call, ...), which answers when it is done; for the vm itself
 local works = {}
+M.works = works
 
 function works.shutdown(call, last)
   task_core.spawn(function()

@@ -1,4 +1,5 @@
--- actor_host.lua - the one job of a vm that is an actor's own: it makes the actor, and lasts as long.
+-- actor_host.lua - the one job of a vm that is there for actors. One that is an actor's own: it makes the actor, and
+-- lasts as long. One that light actors share: it lasts until the program ends.
 --
 --     spawned --init returns--> told of it --the actor ends--> over
 --     spawned --init fails--> told why, over
@@ -10,6 +11,7 @@ local actor = require "troupe.actor"
 local behaviours = require "troupe.actor_behaviour"
 local bonds = require "troupe.actor_bonds"
 local bundle = require("troupe.later") "troupe.actor_bundle"
+local wait = require "troupe.waiting"
 
 local searchpath = package.searchpath
 local _G, assert, error, loadfile, package, pairs, setmetatable, table =
@@ -54,16 +56,32 @@ local function make(behaviour, opts, ...)
   return actor.spawn_here(class, opts, ...)
 end
 
+-- A vm that light actors share: it is told of by address, and lasts until it is killed.
+local function serve(number, opts)
+  bundle.load_all() -- loading a module is nothing to be broken into
+  local waiters = core.host_many(opts.place)
+  local own = waiters and core.own_address()
+  core.send_reply(number, opts.vm, true, own or nil)
+  if not own then return end -- there is one for that place already
+  require "troupe.actor_light".tell(waiters, true, own)
+  wait.wait({}, function() return false end)
+end
+
 --- The job.
 -- @param number   integer: the call of the spawning vm that waits for what becomes of this
 -- @param behaviour as spawn got it
--- @param opts     table: vm (address of the spawning vm), spawner (reference of the actor to be linked with), and of
---   spawn's options those that matter here
+-- @param opts     table: vm (address of the spawning vm), interested (it hears of the end), spawner (reference of the
+--   actor to be linked with), hosted (the isolation), and of spawn's options those that matter here; or vm and place,
+--   for a vm that light actors share; place false: a worker process wants to know of such a vm
 -- @param ...      arguments of init
 function M.run(number, behaviour, opts, ...)
   core.host()
+  if opts.place then return serve(number, opts) end
+  if opts.place == false then
+    core.send_reply(number, opts.vm, true, require "troupe.actor_light".choose())
+    return
+  end
   furnish(opts)
-  bonds.isolation = opts.isolation
   local ref, why = make(behaviour, opts, ...)
   if not ref then
     core.send_reply(number, opts.vm, true, nil, why)

@@ -30,7 +30,7 @@ local function order_of(opts)
   return {
     name = opts.name or "actor", workers = 1, memory_limit = opts.memory_limit,
     path = behaviours.library_path or package.path, -- finds the library; the actor's own is set by the host
-    cpath = package.cpath, preload = pool_options.preload(opts.preload, "spawn", 4), hosts = true,
+    cpath = package.cpath, preload = pool_options.preload(opts.preload, "spawn", 4), hosts = true, shared = opts.shared,
     process = opts.isolation == "process" or nil, uid = -1, gid = -1,
   }
 end
@@ -42,7 +42,8 @@ local function submit_host(pool, number, behaviour, opts, ...)
     outlive = true,
     on_error = function(_, err) core.reply_late(number, false, err) end,
   }, nil, code, number, behaviour, {
-    vm = core.own_address(), spawner = opts.link and core.current() or nil, isolation = opts.isolation or "thread",
+    vm = core.own_address(), spawner = opts.link and core.current() or nil, hosted = opts.isolation or "thread",
+    interested = true, place = opts.place,
     mailbox_limit = opts.mailbox_limit, init_timeout = opts.init_timeout, libs = opts.libs,
     path = opts.path or behaviours.library_path and package.path or nil,
     cpath = opts.cpath, memory_limit = opts.memory_limit,
@@ -99,8 +100,17 @@ function M.spawn(behaviour, opts, ...)
   return settle(ref, opts)
 end
 
+--- Starts a vm that light actors share. Its address answers call `number`, nil when there is one for that place.
+-- @param place integer; false: a vm that only chooses among these, for a worker process
+function M.start_shared(number, place)
+  if not pools then load_pools() end
+  local opts = { name = "actors", shared = place and true or nil, place = place }
+  start(pools.new(order_of(opts)), number, false, opts)
+end
+
 --- ref:kill() of another vm's actor: by its vm, or if that reads no mail, by the node.
 function M.kill(ref)
+  core.note(ref) -- what is told of its end comes with the reason
   core.control(ref, "kill")
   core.doom(ref)
 end

@@ -24,8 +24,10 @@ local function tell_first() core.set_deadline(heap[1] and heap[1].order) end
 -- @return true when it would have sent something still
 function Timer:cancel()
   if not self.place then return false end
+  core.shield()
   timer_heap.remove(heap, self)
   tell_first()
+  core.unshield()
   return true
 end
 
@@ -37,8 +39,10 @@ local function new(actor, what, seconds, interval, name, ...)
   if interval and interval == 0 then error(what .. ": an interval of more than 0 expected", 3) end
   local args = table.pack(core.copy(...))
   local timer = setmetatable({ ref = actor.ref, interval = interval, name = name, args = args }, Timer)
+  core.shield()
   timer_heap.push(heap, timer, now() + seconds)
   tell_first()
+  core.unshield()
   return timer
 end
 

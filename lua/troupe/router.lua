@@ -83,7 +83,7 @@ local router_options = { kind = "string", name = "string", link = "boolean", iso
 --- Spreads messages over a crew of actors.
 -- @param opts table: kind ("round_robin", default, "random", "least_loaded", "hash": by the first argument,
 --   "broadcast": to all, a call gets the list of answers), [1] how many actors, [2] their behaviour; name, link,
---   isolation (of the crew, default "light")
+--   isolation (of the crew, default "local")
 -- @return a reference to send and call; nil, error
 -- @usage local crew = troupe.router { kind = "round_robin", 4, "worker.lua" }
 return function(opts)
@@ -98,7 +98,7 @@ return function(opts)
   local choose = kinds[named.kind or "round_robin"]
   if not choose then error("router: unknown kind '" .. named.kind .. "'", 2) end
   local function make(restarts)
-    local member, why = actor.spawn { behaviour, isolation = named.isolation or "light", link = true }
+    local member, why = actor.spawn { behaviour, isolation = named.isolation or "local", link = true }
     if not member then error(why, 0) end
     supervise(member, restarts)
     return member
@@ -107,5 +107,5 @@ return function(opts)
     self.choose, self.turn, self.crew, self.restarts, self.make = choose, 0, {}, {}, make
     for i = 1, count do self.crew[i], self.restarts[i] = make(0), 0 end
   end }, { __index = Router })
-  return actor.spawn { made, isolation = "light", name = named.name, link = named.link }
+  return actor.spawn { made, isolation = "local", name = named.name, link = named.link }
 end

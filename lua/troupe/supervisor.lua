@@ -276,7 +276,7 @@ local function set_up(self, opts)
   bonds.supervisors[self.ref] = function() return seconds(self) end
   self.strategy = opts.strategy or "one_for_one"
   self.intensity, self.period = opts.intensity or 3, opts.period or 5
-  self.backoff, self.isolation = opts.backoff, opts.isolation or "light"
+  self.backoff, self.isolation = opts.backoff, opts.isolation or "local"
   self.children, self.by_ref, self.waiting, self.ring = {}, {}, {}, {}
   self.restarts, self.count, self.serial = 0, 0, 0
 end
@@ -301,7 +301,7 @@ local function spawn(opts, fn)
     fn(self)
   end
   local behaviour = setmetatable({ init = begin_with }, { __index = Supervisor })
-  return actor.spawn { behaviour, isolation = "light", name = opts.name, link = opts.link }
+  return actor.spawn { behaviour, isolation = "local", name = opts.name, link = opts.link }
 end
 
 local supervise_options = {
@@ -339,7 +339,7 @@ end }, { __index = Supervisor })
 --   "rest_for_one": it and those started after it), intensity and period (more restarts than intensity, default 3,
 --   within period seconds, default 5: it gives up, stops its children and fails), backoff (seconds before a restart, or
 --   { base =, factor = 2, max = }), name, link (to the spawning actor), isolation (of children that name none, default
---   "light"), children: a list of { id =, start = { behaviour or { behaviour, options }, arguments... }, restart =
+--   "local"), children: a list of { id =, start = { behaviour or { behaviour, options }, arguments... }, restart =
 --   "permanent" (default), "transient" (not after "normal" or "shutdown") or "temporary" (never), shutdown = seconds
 --   (default 5; for a supervisor, what its own children may take and 5) or "kill" }
 -- @return its reference, to call "which", "counts", "start_child", "stop_child", "restart_child"; nil, error

@@ -7,7 +7,7 @@ local troupe = require "troupe"
 local task = require "troupe.task"
 
 local test, eq, ok, match, raises, deep = t.test, t.eq, t.ok, t.match, t.raises, t.deep
-local light = actors.light
+local near = actors.near
 
 local Counter = {}
 function Counter:init(start) self.n = start or 0 end
@@ -17,7 +17,7 @@ function Counter:get() return self.n end
 -- ---- messages and calls
 
 test("a behaviour's handlers get messages in order, and calls their results", function()
-  local counter = light(Counter, 10)
+  local counter = near(Counter, 10)
   eq(counter:send("add", 5), true)
   eq(counter:call "get", 15)
   for i = 1, 1000 do counter:send("add", i) end
@@ -26,7 +26,7 @@ end)
 
 test("arguments and results keep their count, nils too", function()
   local seen
-  local echo = light {
+  local echo = near {
     note = function(_, ...) seen = table.pack(...) end,
     echo = function(_, ...) return ... end,
   }
@@ -40,8 +40,8 @@ end)
 
 test("tables are copied, references and scalars are not", function()
   local keep
-  local other = light {}
-  local actor = light { keep = function(_, value, ref, text)
+  local other = near {}
+  local actor = near { keep = function(_, value, ref, text)
     keep = { value, ref, text }
     return value
   end }
@@ -57,8 +57,8 @@ end)
 
 test("the sender is known, and self.ref", function()
   local log = {}
-  local pong = light { ping = function(self) self.sender:send "pong" end }
-  local ping = light {
+  local pong = near { ping = function(self) self.sender:send "pong" end }
+  local ping = near {
     start = function(self)
       log[#log + 1] = tostring(self.sender)
       pong:send "ping"
@@ -71,21 +71,21 @@ test("the sender is known, and self.ref", function()
 end)
 
 test("a call waits as every wait does: in a task, outside, in an actor, where nothing can yield", function()
-  local counter = light(Counter, 3)
+  local counter = near(Counter, 3)
   local results = {}
   task.run(function() results[1] = counter:call "get" end)
-  local caller = light { ask = function() return counter:call "get" end }
+  local caller = near { ask = function() return counter:call "get" end }
   results[2] = caller:call "ask"
   results[3] = counter:call_with({ timeout = 60 }, "get")
   deep(results, { 3, 3, 3 })
   raises("cannot wait for an answer of its own", function()
-    local selfish = light { ask = function(self) return self.ref:call "ask" end }
+    local selfish = near { ask = function(self) return self.ref:call "ask" end }
     selfish:call "ask"
   end)
 end)
 
 test("a call that takes too long gives nil, timeout; the late answer harms nobody", function()
-  local gate = light {
+  local gate = near {
     slow = function(self)
       self.token = self:defer()
     end,
@@ -100,8 +100,8 @@ test("a call that takes too long gives nil, timeout; the late answer harms nobod
 end)
 
 test("ask gives futures, many at once", function()
-  local counter = light(Counter, 1)
-  local bad = light { fail = function() error({ code = 7 }) end }
+  local counter = near(Counter, 1)
+  local bad = near { fail = function() error({ code = 7 }) end }
   local futures = {}
   for i = 1, 10 do
     counter:send("add", 1)
@@ -117,13 +117,13 @@ test("ask gives futures, many at once", function()
   eq(err.code, 7)
   eq(failing:status(), "failed")
   eq(select(2, pcall(failing.await, failing)).code, 7)
-  local gate = light { wait = function(self) self:defer() end }
+  local gate = near { wait = function(self) self:defer() end }
   deep({ gate:ask("wait"):join(0.01) }, { nil, "timeout" })
 end)
 
 test("a deferred call is answered later, once, by whoever has the token", function()
   local tokens = {}
-  local actor = light {
+  local actor = near {
     ask = function(self)
       tokens[#tokens + 1] = self:defer()
       return "ignored"
@@ -143,14 +143,14 @@ end)
 
 test("a handler that waits holds up its own actor and no other", function()
   local log = {}
-  local slow = light {
+  local slow = near {
     nap = function(_, seconds)
       task.sleep(seconds)
       log[#log + 1] = "slept"
     end,
     say = function(_, what) log[#log + 1] = what end,
   }
-  local quick = light { say = function(_, what) log[#log + 1] = what end }
+  local quick = near { say = function(_, what) log[#log + 1] = what end }
   slow:send("nap", 0.05)
   slow:send("say", "after")
   quick:send("say", "meanwhile")
@@ -160,7 +160,7 @@ end)
 
 test("a concurrent behaviour handles messages while others of it wait", function()
   local inside, most, gate = 0, 0, false
-  local actor = light {
+  local actor = near {
     concurrent = true,
     work = function()
       inside = inside + 1
@@ -182,7 +182,7 @@ end)
 
 test("otherwise gets what has no handler; without it a call fails and a message is a dead letter", function()
   local got
-  local any = light { otherwise = function(_, ...)
+  local any = near { otherwise = function(_, ...)
     got = table.pack(...)
     return "otherwise"
   end }
@@ -190,7 +190,7 @@ test("otherwise gets what has no handler; without it a call fails and a message 
   deep(got, { "what", 1, nil, n = 3 })
   any:send "bare"
   await(function() return got.n == 1 end)
-  local none = light {}
+  local none = near {}
   local before = troupe.dead_letters()
   raises("has no handler 'what'", none.call, none, "what")
   none:send "what"
@@ -201,7 +201,7 @@ end)
 
 test("what the library calls at certain times is no message", function()
   local calls = 0
-  local actor = light { init = function() calls = calls + 1 end, terminate = function() calls = calls + 10 end }
+  local actor = near { init = function() calls = calls + 1 end, terminate = function() calls = calls + 10 end }
   raises("no handler 'init'", actor.call, actor, "init")
   raises("no handler 'terminate'", actor.call, actor, "terminate")
   eq(calls, 1)
@@ -211,7 +211,7 @@ end)
 
 test("a function receives for itself", function()
   local log = {}
-  local actor = light(function(self, first)
+  local actor = near(function(self, first)
     log[#log + 1] = first
     while true do
       local name, value = self:receive()
@@ -230,7 +230,7 @@ end)
 
 test("receive takes the first message that matches and leaves the others in order", function()
   local log = {}
-  local actor = light(function(self)
+  local actor = near(function(self)
     local function note(...) log[#log + 1] = table.concat({ ... }, " ") end
     note(self:receive "c")
     note(self:receive { "x", "b" })
@@ -250,7 +250,7 @@ end)
 
 test("a handler may receive, also what came before and waits behind it", function()
   local log = {}
-  local actor = light {
+  local actor = near {
     order = function(self, what)
       local name, value = self:receive "paid"
       log[#log + 1] = what .. ":" .. name .. value
@@ -264,11 +264,11 @@ test("a handler may receive, also what came before and waits behind it", functio
   actor:send("other", 3)
   await(function() return #log == 4 end)
   deep(log, { "tea:paid5", "other1", "other2", "other3" })
-  raises("only in a handler", function() light({ init = function(self) log.self = self end }) log.self:receive() end)
+  raises("only in a handler", function() near({ init = function(self) log.self = self end }) log.self:receive() end)
 end)
 
 test("a received call is answered by a deferred token", function()
-  local actor = light(function(self)
+  local actor = near(function(self)
     while true do
       local _, value = self:receive "double"
       self:defer():reply(value * 2)
@@ -280,7 +280,7 @@ end)
 
 test("a queue that never gets empty does not grow", function()
   local count = 0
-  local actor = light { tick = function(self)
+  local actor = near { tick = function(self)
     count = count + 1
     if count < 200000 // t.slowdown then self.ref:send("tick", "some words") end
     if count == 1 then for _ = 1, 50 do self.ref:send("tick", "more words") end end
@@ -301,7 +301,7 @@ test("become changes the behaviour from the next message on", function()
   function On.state() return "on" end
   function Off:switch() self:become(On) return "now on" end
   function Off.state() return "off" end
-  local lamp = light(On)
+  local lamp = near(On)
   eq(lamp:call "state", "on")
   local futures = { lamp:ask "switch", lamp:ask "state", lamp:ask "switch", lamp:ask "state" }
   local said = {}
@@ -315,7 +315,7 @@ test("a function that makes a behaviour gives each actor its own", function()
     self.made = true
     return { init = function(me) ok(me.made) end, up = function() count = count + 1 return count end }
   end
-  local a, b = light(maker, 10), light(maker, 20)
+  local a, b = near(maker, 10), near(maker, 20)
   eq(a:call "up", 11)
   eq(b:call "up", 21)
   eq(a:call "up", 12)
@@ -323,7 +323,7 @@ end)
 
 test("send_after and every keep their times and can be cancelled", function()
   local log, begin = {}, troupe.now()
-  local actor = light {
+  local actor = near {
     init = function(self)
       self:send_after(0.03, "note", "late", { "table" })
       self:send_after(0.01, "note", "early")
@@ -345,7 +345,7 @@ test("send_after and every keep their times and can be cancelled", function()
   ok(log[1][2] >= 0.01)
   eq(log[2][1], "late")
   ok(log[2][2] >= 0.03)
-  local bad = light { go = function(self) self:every(0, "tick") end }
+  local bad = near { go = function(self) self:every(0, "tick") end }
   raises("more than 0", bad.call, bad, "go")
 end)
 
@@ -357,7 +357,7 @@ test("a full mailbox makes send wait, and try_send say so", function()
       handled = handled + 1
       while not gate do task.sleep(0.001) end
     end,
-  }, isolation = "light", mailbox_limit = 2 }))
+  }, isolation = "local", mailbox_limit = 2 }))
   slow:send "work"
   await(function() return handled == 1 end)
   eq(slow:try_send "work", true)
@@ -377,7 +377,7 @@ end)
 
 test("who waits for room in the mailbox of an actor that dies is told", function()
   local nap = { work = function() task.sleep(60) end }
-  local stuck = assert(troupe.spawn { nap, isolation = "light", mailbox_limit = 1 })
+  local stuck = assert(troupe.spawn { nap, isolation = "local", mailbox_limit = 1 })
   stuck:send "work"
   await(function() return stuck:info().state == "busy" end)
   stuck:send "work"
@@ -391,9 +391,9 @@ end)
 -- ---- names, references, looking
 
 test("names are registered before spawn returns, and free at the end", function()
-  local actor = assert(troupe.spawn({ Counter, isolation = "light", name = "the counter" }, 1))
+  local actor = assert(troupe.spawn({ Counter, isolation = "local", name = "the counter" }, 1))
   ok(troupe.whereis "the counter" == actor)
-  deep({ troupe.spawn({ Counter, isolation = "light", name = "the counter" }) }, { nil, "name taken" })
+  deep({ troupe.spawn({ Counter, isolation = "local", name = "the counter" }) }, { nil, "name taken" })
   eq(troupe.register("second name", actor), true)
   deep({ troupe.register("second name", actor) }, { nil, "name taken" })
   deep(troupe.registered(), { "second name", "the counter" })
@@ -406,7 +406,7 @@ test("names are registered before spawn returns, and free at the end", function(
 end)
 
 test("references compare, print, and survive encoding", function()
-  local a, b = light {}, light {}
+  local a, b = near {}, near {}
   local again = troupe.decode(troupe.encode(a))
   ok(again == a and a ~= b)
   match(tostring(a), "^troupe.actor: %x+$")
@@ -420,7 +420,7 @@ test("info tells what an actor is at", function()
   local gate
   local actor = assert(troupe.spawn({ { work = function()
     while not gate do task.sleep(0.001) end
-  end }, isolation = "light", name = "worker" }))
+  end }, isolation = "local", name = "worker" }))
   local info = actor:info()
   eq(info.state, "idle")
   eq(info.handler, nil)
@@ -433,7 +433,7 @@ test("info tells what an actor is at", function()
   eq(info.state, "busy")
   eq(info.mailbox, 2)
   eq(info.name, "worker")
-  eq(info.isolation, "light")
+  eq(info.isolation, "local")
   eq(info.memory, nil) -- nobody knows whose it is
   eq(info.restarts, 0)
   ok(info.since >= 0 and info.uptime >= info.since)
@@ -458,7 +458,7 @@ end
 
 test("a script has globals of its own in each actor", function()
   with_script("local B = {} count = 0 function B:up() count = count + 1 return count end return B", function(path)
-    local a, b = light(path), light(path)
+    local a, b = near(path), near(path)
     eq(a:call "up", 1)
     eq(a:call "up", 2)
     eq(b:call "up", 1)
@@ -468,22 +468,22 @@ end)
 
 test("a script that does not load is an error with its place", function()
   with_script("local B = {} error 'no luck' return B", function(path)
-    local ref, err = troupe.spawn { path, isolation = "light" }
+    local ref, err = troupe.spawn { path, isolation = "local" }
     eq(ref, nil)
     match(err, "no luck.*stack traceback")
   end)
   with_script("return 7", function(path)
-    local _, err = troupe.spawn { path, isolation = "light" }
+    local _, err = troupe.spawn { path, isolation = "local" }
     match(err, "must return a table or a function, it returned a number")
   end)
-  match(select(2, troupe.spawn { "no/such.lua", isolation = "light" }), "cannot open no/such.lua")
-  match(select(2, troupe.spawn { "no.such.module", isolation = "light" }), "no file")
+  match(select(2, troupe.spawn { "no/such.lua", isolation = "local" }), "cannot open no/such.lua")
+  match(select(2, troupe.spawn { "no.such.module", isolation = "local" }), "no file")
 end)
 
 test("reload swaps the handlers and keeps the state; a broken script changes nothing", function()
   with_script([[local B = {} function B:init() self.n = 1 end function B:get() return self.n end return B]],
     function(path, write)
-      local actor = light(path)
+      local actor = near(path)
       eq(actor:call "get", 1)
       write "this is no Lua"
       local done, err = actor:reload()
@@ -495,25 +495,25 @@ test("reload swaps the handlers and keeps the state; a broken script changes not
       eq(actor:reload(), true)
       deep({ actor:call "get" }, { 42, "new" })
     end)
-  deep({ light({}):reload() }, { nil, "its behaviour was not loaded from a script" })
+  deep({ near({}):reload() }, { nil, "its behaviour was not loaded from a script" })
 end)
 
 -- ---- misuse
 
 test("misuse names what is wrong", function()
-  raises("unknown option 'isolaton' %(known: .*isolation", troupe.spawn, { Counter, isolaton = "light" })
-  raises("'thread', 'process' or 'light' expected, got 'heavy'", troupe.spawn, { Counter, isolation = "heavy" })
-  raises("'memory_limit' is for isolation 'thread'", troupe.spawn, { Counter, isolation = "light", memory_limit = 1 })
+  raises("unknown option 'isolaton' %(known: .*isolation", troupe.spawn, { Counter, isolaton = "local" })
+  raises("'process', 'light' or 'local' expected, got 'heavy'", troupe.spawn, { Counter, isolation = "heavy" })
+  raises("'memory_limit' is for isolation 'thread'", troupe.spawn, { Counter, isolation = "local", memory_limit = 1 })
   raises("path, module, table or function expected, got number", troupe.spawn, 7)
   raises("spawn: libs: name of a standard library expected", troupe.spawn, { Counter, libs = { "none" } })
   raises("spawn: preload: C function without upvalues", troupe.spawn, { Counter, preload = { x = Counter.add } })
-  raises("path, module, table or function expected, got number", troupe.spawn, { 7, isolation = "light" })
-  raises("integer of at least 1", troupe.spawn, { Counter, isolation = "light", mailbox_limit = 0 })
-  raises("only in an actor", troupe.monitor, light {})
+  raises("path, module, table or function expected, got number", troupe.spawn, { 7, isolation = "local" })
+  raises("integer of at least 1", troupe.spawn, { Counter, isolation = "local", mailbox_limit = 0 })
+  raises("only in an actor", troupe.monitor, near {})
   raises("actor reference expected, got string", troupe.register, "name", "actor")
-  raises("name of a message", light({}).send, light {}, 7)
-  raises("actor reference expected", light({}).send, {}, "x")
-  raises("are for actors that spawn", troupe.spawn, { Counter, isolation = "light", link = true })
+  raises("name of a message", near({}).send, near {}, 7)
+  raises("actor reference expected", near({}).send, {}, "x")
+  raises("are for actors that spawn", troupe.spawn, { Counter, isolation = "local", link = true })
 end)
 
 t.finish()

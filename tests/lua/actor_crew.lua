@@ -10,13 +10,13 @@ local test, eq, ok, match, raises, deep = t.test, t.eq, t.ok, t.match, t.raises,
 troupe.log.set_level "off" -- some fail on purpose
 
 local function crew(name, ...)
-  return assert(troupe.spawn({ "actors/" .. name .. ".lua", isolation = "light" }, ...))
+  return assert(troupe.spawn({ "actors/" .. name .. ".lua", isolation = "local" }, ...))
 end
 
 -- An actor that lists the messages it gets.
 local function listener()
   local got = {}
-  return assert(troupe.spawn { { otherwise = function(_, ...) got[#got + 1] = { ... } end }, isolation = "light" }), got
+  return assert(troupe.spawn { { otherwise = function(_, ...) got[#got + 1] = { ... } end }, isolation = "local" }), got
 end
 
 test("kv keeps values, adds, swaps, and forgets what expires", function()
@@ -49,7 +49,7 @@ test("batcher flushes by count, by time, when asked and at its end", function()
   slow:stop()
   await(function() return #got == 4 end)
   deep(got[4], { "batch", { "y" } })
-  match(select(2, troupe.spawn { "actors/batcher.lua", isolation = "light" }), "to = reference")
+  match(select(2, troupe.spawn { "actors/batcher.lua", isolation = "local" }), "to = reference")
 end)
 
 test("rate_limiter never lets more pass within its seconds, and keeps the order", function()
@@ -69,7 +69,7 @@ test("rate_limiter never lets more pass within its seconds, and keeps the order"
   await(function() return #times == 6 end)
   deep(order, { 1, 2, 3, 4, 5, 6 })
   ok(times[6] - begin >= 0.06, times[6] - begin)
-  match(select(2, troupe.spawn({ "actors/rate_limiter.lua", isolation = "light" }, 0)), "at least 1")
+  match(select(2, troupe.spawn({ "actors/rate_limiter.lua", isolation = "local" }, 0)), "at least 1")
 end)
 
 test("circuit_breaker opens after failures, and closes when one call succeeds", function()
@@ -80,7 +80,7 @@ test("circuit_breaker opens after failures, and closes when one call succeeds", 
       if broken then token:fail "broken" else token:reply(value, nil, "more") end
     end,
     nap = function(self) self:defer() end,
-  }, isolation = "light" })
+  }, isolation = "local" })
   local breaker = crew("circuit_breaker", { to = target, failures = 2, reset = 0.02, timeout = 0.5 })
   eq(breaker:call "state", "closed")
   raises("broken", breaker.call, breaker, "run", "get", 1)
@@ -153,7 +153,7 @@ test("file_writer writes whole lines, flushes, and fails where it cannot open", 
   again:stop()
   eq(contents(path), "one\ntwo!\nthree\n")
   os.remove(path)
-  match(select(2, troupe.spawn({ "actors/file_writer.lua", isolation = "light" }, "/no/such/dir/x")), "No such file")
+  match(select(2, troupe.spawn({ "actors/file_writer.lua", isolation = "local" }, "/no/such/dir/x")), "No such file")
 end)
 
 test("logger collects what its program and others say, and begins its file anew when asked", function()
@@ -187,7 +187,7 @@ end)
 
 test("logger fails where it cannot open, and when nobody reads what it writes", function()
   local function refused(pattern, ...)
-    local ref, why = troupe.spawn({ "actors/logger.lua", isolation = "light" }, ...)
+    local ref, why = troupe.spawn({ "actors/logger.lua", isolation = "local" }, ...)
     eq(ref, nil)
     match(why, pattern)
   end
@@ -199,7 +199,7 @@ test("logger fails where it cannot open, and when nobody reads what it writes", 
   local script <close> = assert(io.open(path, "w"))
   script:write [[
     local troupe = require "troupe"
-    local logger = assert(troupe.spawn({ "actors/logger.lua", isolation = "light" },
+    local logger = assert(troupe.spawn({ "actors/logger.lua", isolation = "local" },
       { pull = "tcp://127.0.0.1:*", descriptor = 1, own = true }))
     while logger:alive() do
       troupe.log.error "to nobody"

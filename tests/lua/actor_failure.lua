@@ -7,14 +7,14 @@ local troupe = require "troupe"
 local task = require "troupe.task"
 
 local test, eq, ok, match, raises, deep = t.test, t.eq, t.ok, t.match, t.raises, t.deep
-local light, witness = actors.light, actors.witness
+local near, witness = actors.near, actors.witness
 
 -- Runs code apart, where its words on stderr can be seen.
 local function apart(code)
   return t.script([[
     local troupe = require "troupe"
     local task = require "troupe.task"
-    local function light(b, ...) return assert(troupe.spawn({ b, isolation = "light" }, ...)) end
+    local function near(b, ...) return assert(troupe.spawn({ b, isolation = "local" }, ...)) end
   ]] .. code)
 end
 
@@ -23,7 +23,7 @@ test("an error ends the actor, is told once with its traceback, and fails the ca
     local actor = assert(troupe.spawn{ {
       fail = function() local function deep() error "boom" end deep() end,
       get = function() return 1 end,
-    }, isolation = "light", name = "poor actor" })
+    }, isolation = "local", name = "poor actor" })
     local first, second = actor:ask "fail", actor:ask "get"
     print(first:join())
     print(second:join())
@@ -39,9 +39,9 @@ end)
 
 test("an error value that is no string reaches callers and monitors as it is", function()
   local status, out = apart [[
-    local actor = light { fail = function() error { code = 42 } end }
+    local actor = near { fail = function() error { code = 42 } end }
     local seen
-    local watcher = light {
+    local watcher = near {
       watch = function() troupe.monitor(actor) end,
       down = function(_, _, reason) seen = reason end,
     }
@@ -58,8 +58,8 @@ test("an error in one actor ends no other", function()
   local status, out = apart [[
     local n = 0
     local bad = { fail = function() error "x" end }
-    local good = light { up = function() n = n + 1 return n end }
-    for i = 1, 100 do light(bad):send "fail" good:send "up" end
+    local good = near { up = function() n = n + 1 return n end }
+    for i = 1, 100 do near(bad):send "fail" good:send "up" end
     print(good:call "up")
   ]]
   eq(status, 0)
@@ -69,16 +69,16 @@ end)
 test("an init that fails makes spawn return its error with a traceback, and is not told otherwise", function()
   local status, out, err = apart [[
     local function failing() error "no start" end
-    local ref, why = troupe.spawn{ { init = failing }, isolation = "light", name = "x" }
+    local ref, why = troupe.spawn{ { init = failing }, isolation = "local", name = "x" }
     print(ref, why)
     print(troupe.whereis "x")
-    ref, why = troupe.spawn{ { init = function() task.sleep(0.01) error "later" end }, isolation = "light" }
+    ref, why = troupe.spawn{ { init = function() task.sleep(0.01) error "later" end }, isolation = "local" }
     print(ref, why)
-    ref, why = troupe.spawn{ { init = function() task.sleep(60) end }, isolation = "light", init_timeout = 0.01 }
+    ref, why = troupe.spawn{ { init = function() task.sleep(60) end }, isolation = "local", init_timeout = 0.01 }
     print(ref, why)
-    ref, why = troupe.spawn{ { init = function(self) self:stop "not today" end }, isolation = "light" }
+    ref, why = troupe.spawn{ { init = function(self) self:stop "not today" end }, isolation = "local" }
     print(ref, why)
-    print(troupe.spawn{ function() error "function" end, isolation = "light" })
+    print(troupe.spawn{ function() error "function" end, isolation = "local" })
   ]]
   eq(err, "")
   eq(status, 0)
@@ -91,15 +91,15 @@ test("spawn waits for an init that waits, in tasks, outside and in actors", func
     task.sleep(0.01)
     self.ready = true
   end, get = function(self) return self.ready end }
-  eq(light(Slow):call "get", true)
-  task.run(function() eq(light(Slow):call "get", true) end)
-  local parent = light { make = function() return light(Slow) end }
+  eq(near(Slow):call "get", true)
+  task.run(function() eq(near(Slow):call "get", true) end)
+  local parent = near { make = function() return near(Slow) end }
   eq(parent:call("make"):call "get", true)
 end)
 
 test("stop handles what came before, then terminate, then ends", function()
   local log = {}
-  local actor = light {
+  local actor = near {
     work = function(_, i)
       task.sleep(0.001)
       log[#log + 1] = i
@@ -118,7 +118,7 @@ end)
 
 test("stop gives nil, timeout when the actor does not get to it; kill ends it where it waits", function()
   local closed
-  local actor = light {
+  local actor = near {
     work = function()
       local _ <close> = setmetatable({}, { __close = function() closed = true end })
       task.sleep(60)
@@ -137,14 +137,14 @@ end)
 
 test("an actor stops and kills itself", function()
   local log = {}
-  local stopping = light {
+  local stopping = near {
     go = function(self)
       self:stop()
       log[#log + 1] = "went on"
     end,
     never = function() log[#log + 1] = "never" end,
   }
-  local dying = light { go = function(self)
+  local dying = near { go = function(self)
     self.ref:kill()
     log[#log + 1] = "never"
   end }
@@ -165,7 +165,7 @@ test("a function that waits is stopped and killed where it waits", function()
     local _ <close> = setmetatable({}, { __close = function() log[#log + 1] = "closed" end })
     while true do log[#log + 1] = self:receive() end
   end
-  local a, b = light(body), light(body)
+  local a, b = near(body), near(body)
   a:send "one"
   eq(a:stop(), true)
   b:kill()
@@ -174,7 +174,7 @@ end)
 
 test("an error in terminate leaves the reason as it was", function()
   local status, out, err = apart [[
-    local actor = light { terminate = function() error "oops" end }
+    local actor = near { terminate = function() error "oops" end }
     print(actor:stop "reason")
     print(actor:info().reason)
   ]]
@@ -185,7 +185,7 @@ end)
 
 test("terminate is called after an error, with the reason", function()
   local status, out = apart [[
-    local actor = light {
+    local actor = near {
       fail = function() error "boom" end,
       terminate = function(_, reason) print(reason:match "boom") end,
     }
@@ -199,12 +199,12 @@ end)
 
 test("a monitor brings one down message, for the dead at once", function()
   local watcher, seen, inside = witness()
-  local target = light {}
+  local target = near {}
   inside(function()
     troupe.monitor(target)
     troupe.monitor(target)
     eq(troupe.demonitor(target), true)
-    eq(troupe.demonitor(light {}), false)
+    eq(troupe.demonitor(near {}), false)
   end)
   eq(target:info().monitors, 1)
   target:stop "over"
@@ -218,7 +218,7 @@ end)
 
 test("linked actors end together, for the same reason, by way of terminate", function()
   local last
-  local a = light { terminate = function(_, reason) last = reason end }
+  local a = near { terminate = function(_, reason) last = reason end }
   local b, _, inside = witness()
   inside(function() troupe.link(a) end)
   eq(a:info().links, 1)
@@ -227,7 +227,7 @@ test("linked actors end together, for the same reason, by way of terminate", fun
   await(function() return last end)
   eq(last, "broken")
   eq(a:info().reason, "broken")
-  local c = light {}
+  local c = near {}
   local d
   d, _, inside = witness()
   inside(function() troupe.link(c) end)
@@ -236,7 +236,7 @@ test("linked actors end together, for the same reason, by way of terminate", fun
 end)
 
 test("a linked actor that waits or runs ends too", function()
-  local sleeper = light { nap = function() task.sleep(60) end }
+  local sleeper = near { nap = function() task.sleep(60) end }
   local boss, _, inside = witness()
   inside(function() troupe.link(sleeper) end)
   local nap = sleeper:ask "nap"
@@ -244,10 +244,10 @@ test("a linked actor that waits or runs ends too", function()
   boss:kill()
   deep({ nap:join() }, { false, "killed" })
   -- the one that runs kills its partner, and dies of it when it next waits
-  local partner = light {}
+  local partner = near {}
   local after
   local killer
-  killer = light { go = function()
+  killer = near { go = function()
     troupe.link(partner)
     partner:kill()
     after = true
@@ -263,7 +263,7 @@ test("trap_exit turns the end of a linked actor into a message", function()
   local boss, seen, inside = witness(true)
   local a, b
   inside(function()
-    a, b = light {}, light {}
+    a, b = near {}, near {}
     troupe.link(a)
     troupe.link(b)
     troupe.unlink(b)
@@ -280,7 +280,7 @@ end)
 test("spawn links and monitors without a gap", function()
   local _, seen, inside = witness(true)
   inside(function()
-    troupe.spawn { { init = function(self) self:stop "early" end }, isolation = "light", link = true, monitor = true }
+    troupe.spawn { { init = function(self) self:stop "early" end }, isolation = "local", link = true, monitor = true }
   end)
   await(function() return #seen == 2 end)
   table.sort(seen, function(x, y) return x[1] < y[1] end)
@@ -288,7 +288,7 @@ test("spawn links and monitors without a gap", function()
 end)
 
 test("messages to the dead are counted, also those it had not handled", function()
-  local actor = light { wait = function() task.sleep(60) end }
+  local actor = near { wait = function() task.sleep(60) end }
   actor:send "wait"
   await(function() return actor:info().state == "busy" end)
   for i = 1, 5 do actor:send("wait", i) end
@@ -302,7 +302,7 @@ end)
 
 test("a token outlives its actor harmlessly", function()
   local token
-  local actor = light { ask = function(self) token = self:defer() end }
+  local actor = near { ask = function(self) token = self:defer() end }
   local future = actor:ask "ask"
   await(function() return token end)
   actor:kill()
@@ -311,7 +311,7 @@ test("a token outlives its actor harmlessly", function()
 end)
 
 test("timers of the dead send nothing", function()
-  local actor = light { init = function(self) self:every(0.001, "tick") end, tick = function() end }
+  local actor = near { init = function(self) self:every(0.001, "tick") end, tick = function() end }
   actor:kill()
   local before = troupe.dead_letters()
   task.sleep(0.005)
@@ -336,7 +336,7 @@ test("kills at random hang nobody: every call has its answer or its reason", fun
     end,
     terminate = function() task.sleep(0) end,
   }
-  for i = 1, 20 do crowd[i] = light(Behaviour) end
+  for i = 1, 20 do crowd[i] = near(Behaviour) end
   local names = { "quick", "slow", "chain" }
   local running = 0
   for i = 1, rounds do
@@ -345,7 +345,7 @@ test("kills at random hang nobody: every call has its answer or its reason", fun
     if math.random(10) == 1 then
       local way = math.random(3)
       if way == 1 then actor:kill() else task.spawn(actor.stop, actor, "killed") end
-      crowd[at] = light(Behaviour)
+      crowd[at] = near(Behaviour)
     else
       running = running + 1
       task.spawn(function()
@@ -368,13 +368,13 @@ end)
 
 test("a vm closes with actors in every state", function()
   local status, out, err = apart [[
-    light { x = function() end }:send "x"
-    light { x = function() task.sleep(60) end }:send "x"
-    light(function(self) self:receive() end)
-    light { init = function(self) self:every(0.001, "x") end, x = function() end }
-    light { concurrent = true, x = function() task.sleep(60) end }:send "x"
+    near { x = function() end }:send "x"
+    near { x = function() task.sleep(60) end }:send "x"
+    near(function(self) self:receive() end)
+    near { init = function(self) self:every(0.001, "x") end, x = function() end }
+    near { concurrent = true, x = function() task.sleep(60) end }:send "x"
     task.poll()
-    light { x = function() end }:ask "x"
+    near { x = function() end }:ask "x"
     print "end"
   ]]
   eq(err, "")
@@ -385,17 +385,17 @@ end)
 test("actors live in workers and in threads' children, and end with them in every state", function()
   local function work(n)
     local troupe, task = require "troupe", require "troupe.task" -- luacheck: ignore 431
-    local function light(b) return assert(troupe.spawn { b, isolation = "light" }) end -- luacheck: ignore 431
-    local sum = light {
+    local function near(b) return assert(troupe.spawn { b, isolation = "local" }) end -- luacheck: ignore 431
+    local sum = near {
       add = function(self, k)
         self.n = (self.n or 0) + k
         return self.n
       end,
     }
     for i = 1, n do sum:send("add", i) end
-    light({ x = function() task.sleep(60) end }):send "x"
-    light(function(self) self:receive() end)
-    light { init = function(self) self:every(0.001, "x") end, x = function() end }
+    near({ x = function() task.sleep(60) end }):send "x"
+    near(function(self) self:receive() end)
+    near { init = function(self) self:every(0.001, "x") end, x = function() end }
     return sum:call("add", 0)
   end
   local pool <close> = troupe.pool { workers = 2 }
@@ -407,7 +407,7 @@ test("actors live in workers and in threads' children, and end with them in ever
 end)
 
 test("a call to the dead raises dead", function()
-  local gone = light {}
+  local gone = near {}
   gone:kill()
   raises("^dead$", gone.call, gone, "x")
 end)

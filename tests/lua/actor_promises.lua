@@ -54,7 +54,7 @@ test("messages between eight vms are neither lost nor doubled nor out of order",
   local main = assert(troupe.spawn { {
     complete = function() complete = complete + 1 end,
     wrong = function(_, what) wrong = wrong or what end,
-  }, isolation = "light" })
+  }, isolation = "local" })
   local peers = {}
   for i = 1, VMS do peers[i] = assert(troupe.spawn(Peer, i, each, main)) end
   for i = 1, VMS do peers[i]:send("meet", peers) end
@@ -67,7 +67,7 @@ end)
 test("killed at random: every call ends, and every message was handled or is a dead letter", function()
   local rounds = 24 // t.slowdown
   local seen, sent, refused, kills = 0, 0, 0, 0
-  local collector = assert(troupe.spawn { { seen = function() seen = seen + 1 end }, isolation = "light" })
+  local collector = assert(troupe.spawn { { seen = function() seen = seen + 1 end }, isolation = "local" })
   local Worker = {
     init = function(self, to) self.to = to end,
     item = function(self) self.to:send "seen" end,

@@ -9,16 +9,16 @@ local test, eq, deep, ok, match = t.test, t.eq, t.deep, t.ok, t.match
 local kinds = { "thread", "process" }
 local patience = t.script_deadline
 
-local function light(handlers, opts)
+local function resident(handlers, opts)
   opts = opts or {}
-  opts[1], opts.isolation = handlers, "light"
+  opts[1], opts.isolation = handlers, "local"
   return assert(troupe.spawn(opts))
 end
 
 -- A job that names an actor, says so, and ends as it is told.
 local function name_one(name, ending)
   local troupe = require "troupe" -- luacheck: ignore 431
-  local ref = assert(troupe.spawn { {}, isolation = "light", name = name })
+  local ref = assert(troupe.spawn { {}, isolation = "local", name = name })
   troupe.sync(tostring(ref), troupe.registered())
   if ending == "kill" then ref:kill() end
   if ending == "unregister" then troupe.unregister(name) end
@@ -38,9 +38,9 @@ for _, kind in ipairs(kinds) do
     match(shown, "^troupe.actor: bank %x+$")
     deep(names, { "bank" })
     deep(troupe.registered(), { "bank" })
-    local own = light {}
+    local own = resident {}
     deep({ troupe.register("bank", own) }, { nil, "name taken" })
-    deep({ troupe.spawn { {}, isolation = "light", name = "bank" } }, { nil, "name taken" })
+    deep({ troupe.spawn { {}, isolation = "local", name = "bank" } }, { nil, "name taken" })
     eq(troupe.register("other", own), true)
     job:resume()
     deep({ job:await(patience) }, { { "other" }, "nil" })
@@ -81,13 +81,13 @@ for _, kind in ipairs(kinds) do
       local troupe = require "troupe" -- luacheck: ignore 431
       local said = {}
       local function hear(_, x) said[#said + 1] = x end
-      local a = assert(troupe.spawn { { ["x.y"] = hear }, isolation = "light", name = "b" })
+      local a = assert(troupe.spawn { { ["x.y"] = hear }, isolation = "local", name = "b" })
       troupe.register("a", a)
       local function hear_all(_, name, x) hear(nil, name .. x) end
-      local b = assert(troupe.spawn { { otherwise = hear_all }, isolation = "light" })
+      local b = assert(troupe.spawn { { otherwise = hear_all }, isolation = "local" })
       local shown = { tostring(a):match " (%w+) ", a:info().name, tostring(b:info().name), troupe.whereis "b" == a }
       local _, why = troupe.register("a", b)
-      local refused = { why, select(2, troupe.spawn { {}, isolation = "light", name = "b" }) }
+      local refused = { why, select(2, troupe.spawn { {}, isolation = "local", name = "b" }) }
       troupe.subscribe("x.*", a)
       troupe.subscribe("x.y", a)
       troupe.subscribe(">", b)
@@ -115,9 +115,9 @@ for _, kind in ipairs(kinds) do
       local list = {}
       local watcher = assert(troupe.spawn { { ["troupe.dead_letters"] = function(_, ref, name, ...)
         list[#list + 1] = { tostring(ref):match "^troupe.actor" and name, ... }
-      end }, isolation = "light" })
+      end }, isolation = "local" })
       troupe.subscribe("troupe.dead_letters", watcher)
-      local gone = assert(troupe.spawn { {}, isolation = "light" })
+      local gone = assert(troupe.spawn { {}, isolation = "local" })
       gone:kill()
       for i = 1, 3 do gone:send("late", i, nil, i) end
       troupe.task.wait_until(function() return #list == 3 end)
@@ -142,7 +142,7 @@ local function listener(pool, topics, name)
         return reached
       end,
       otherwise = function(_, topic, ...) heard[#heard + 1] = { topic, ... } end,
-    }, isolation = "light", name = as })
+    }, isolation = "local", name = as })
     for _, topic in ipairs(list) do assert(troupe.subscribe(topic, ref)) end
     return ref
   end, topics, name):await(patience)
@@ -180,7 +180,7 @@ for _, kind in ipairs(kinds) do
     local near <close> = troupe.pool { workers = 1 }
     local a, b = listener(pool, { "news.*" }), listener(near, { "news.>", "news.sport" })
     local count, last = 0, 0
-    local own = light { ["news.sport"] = function(_, i)
+    local own = resident { ["news.sport"] = function(_, i)
       eq(i, last + 1)
       last, count = i, count + 1
     end }
@@ -229,7 +229,7 @@ for _, kind in ipairs(kinds) do
   test("who hears of a death in a " .. kind .. " finds the name free", function()
     local pool <close> = troupe.pool { workers = 1, isolation = kind }
     local results = {}
-    local watcher = light {
+    local watcher = resident {
       watch = function(self, ref)
         self.watched = ref
         troupe.monitor(ref)
@@ -240,7 +240,7 @@ for _, kind in ipairs(kinds) do
     for i = 1, t.slowdown > 1 and 10 or 100 do
       local ref = pool:submit(function()
         local troupe = require "troupe" -- luacheck: ignore 431
-        return assert(troupe.spawn { { stop = function(self) self:stop() end }, isolation = "light", name = "one" })
+        return assert(troupe.spawn { { stop = function(self) self:stop() end }, isolation = "local", name = "one" })
       end):await(patience)
       watcher:send("watch", ref)
       await(function() return #results == i end, "news of its end")
@@ -253,7 +253,7 @@ for _, kind in ipairs(kinds) do
   test("what is given to an actor in a " .. kind .. " that is dead already is taken away again", function()
     local pool <close> = troupe.pool { workers = 1, isolation = kind }
     local ref = pool:submit(function()
-      local made = assert(require "troupe".spawn { {}, isolation = "light" })
+      local made = assert(require "troupe".spawn { {}, isolation = "local" })
       made:kill()
       return made
     end):await(patience)
@@ -268,13 +268,13 @@ for _, kind in ipairs(kinds) do
   test("dead letters of a " .. kind .. " are seen elsewhere", function()
     local pool <close> = troupe.pool { workers = 1, isolation = kind }
     local seen = {}
-    local watcher = light { ["troupe.dead_letters"] = function(_, ref, name, ...)
+    local watcher = resident { ["troupe.dead_letters"] = function(_, ref, name, ...)
       seen[#seen + 1] = { ref, name, ... }
     end }
     troupe.subscribe("troupe.dead_letters", watcher)
     local before = troupe.dead_letters()
     local gone = pool:submit(function()
-      local made = assert(require "troupe".spawn { {}, isolation = "light" })
+      local made = assert(require "troupe".spawn { {}, isolation = "local" })
       made:kill()
       for i = 1, 10 do made:send("late", i) end
       return made
@@ -289,7 +289,7 @@ end
 for _, kind in ipairs(kinds) do
   test("an actor with a " .. kind .. " of its own has its name before spawn returns, until it ends", function()
     local down = {}
-    local watcher = light {
+    local watcher = resident {
       watch = function(_, ref) troupe.monitor(ref) end,
       down = function() down[#down + 1] = troupe.whereis "own" == nil end,
     }
@@ -327,7 +327,7 @@ end)
 test("a vm that closes loses its names", function()
   local thread = require "llthreads2".new([[
     local troupe = require "troupe"
-    assert(troupe.spawn { {}, isolation = "light", name = "child" })
+    assert(troupe.spawn { {}, isolation = "local", name = "child" })
     return troupe.registered()[1]
   ]])
   thread:start()
@@ -338,7 +338,7 @@ test("a vm that closes loses its names", function()
 end)
 
 test("a subscriber without a handler for dead letters does not make more of them", function()
-  local deaf, gone = light {}, light {}
+  local deaf, gone = resident {}, resident {}
   troupe.subscribe(">", deaf)
   gone:kill()
   local before = troupe.dead_letters()
@@ -357,7 +357,7 @@ test("of many vms that want a name at a time, one has it", function()
       local troupe = require "troupe" -- luacheck: ignore 431
       local won = 0
       while won < rounds do
-        local ref, why = troupe.spawn { {}, isolation = "light", name = "the one" }
+        local ref, why = troupe.spawn { {}, isolation = "local", name = "the one" }
         if ref then
           won = won + 1
           assert(troupe.whereis "the one" == ref)

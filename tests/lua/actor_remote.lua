@@ -7,13 +7,13 @@ local troupe = require "troupe"
 local task = require "troupe.task"
 
 local test, eq, ok, match, raises, deep = t.test, t.eq, t.ok, t.match, t.raises, t.deep
-local light, witness = actors.light, actors.witness
+local near, witness = actors.near, actors.witness
 
 -- Makes an actor in the vm of the pool's worker.
 local function elsewhere(pool, behaviour, opts, ...)
   return pool:submit(function(made, options, ...)
     options = options or {}
-    options[1], options.isolation = made, "light"
+    options[1], options.isolation = made, "local"
     return assert(require "troupe".spawn(options, ...))
   end, behaviour, opts, ...):await()
 end
@@ -46,7 +46,7 @@ test("a reference is one and the same wherever it has been", function()
   local counter = elsewhere(pool, Counter)
   local again = counter:call("echo", counter)
   ok(rawequal(counter, again))
-  local here = light(Counter)
+  local here = near(Counter)
   ok(rawequal(here, counter:call("echo", here)))
   eq(tostring(here), pool:submit(function(ref) return tostring(ref) end, here):await())
   eq(counter:call "sender_of", nil)
@@ -74,7 +74,7 @@ test("a token answers a call later, from another vm too", function()
       other:send("do_it", token)
     end,
   })
-  local helper = light { do_it = function(_, token) token:reply("done", { 1 }) end }
+  local helper = near { do_it = function(_, token) token:reply("done", { 1 }) end }
   deep({ actor:call("later", helper) }, { "done", { 1 } })
 end)
 
@@ -83,7 +83,7 @@ test("stop, info, reload and kill reach an actor of another vm", function()
   local counter = elsewhere(pool, Counter)
   eq(counter:call "get", 0)
   local info = counter:info()
-  eq(info.isolation, "light")
+  eq(info.isolation, "local")
   eq(info.mailbox, 0)
   eq(counter:alive(), true)
   deep({ counter:reload() }, { nil, "its behaviour was not loaded from a script" })
@@ -115,7 +115,7 @@ test("a monitor of one that is dead already brings its down at once", function()
   local pool <close> = troupe.pool { workers = 1 }
   local address = pool:submit(function()
     local troupe = require "troupe" -- luacheck: ignore 431
-    local ref = troupe.spawn { {}, isolation = "light" }
+    local ref = troupe.spawn { {}, isolation = "local" }
     ref:kill()
     return ref
   end):await()
@@ -130,7 +130,7 @@ test("a link between two vms ends both, whichever ends first", function()
   local linker = { link = function(_, ref) require "troupe".link(ref) end, stop = Counter.stop,
     unlink = function(_, ref) require "troupe".unlink(ref) end, get = function() return 1 end }
   local there = elsewhere(pool, linker)
-  local here = light(linker)
+  local here = near(linker)
   there:call("link", here)
   here:send("stop", "mine")
   local _, seen, inside = witness()
@@ -138,7 +138,7 @@ test("a link between two vms ends both, whichever ends first", function()
   await(function() return #seen == 1 end, "the other's end")
   deep(seen[1], { "down", there, "mine" })
 
-  local second, mine = elsewhere(pool, linker), light(linker)
+  local second, mine = elsewhere(pool, linker), near(linker)
   mine:call("link", second)
   second:send("stop", "theirs")
   await(function() return not mine:alive() end, "its end")
@@ -153,7 +153,7 @@ test("a link between two vms ends both, whichever ends first", function()
   deep(seen[1], { "exit", third, "normal" })
   ok(trapping:alive())
 
-  local fourth, free = elsewhere(pool, linker), light(linker)
+  local fourth, free = elsewhere(pool, linker), near(linker)
   free:call("link", fourth)
   free:call("unlink", fourth)
   free:kill()
@@ -195,7 +195,7 @@ test("mailbox_limit holds back who sends from another vm, and loses nothing", fu
       got[#got + 1] = n
       most = math.max(most, self.ref:info().mailbox)
     end,
-  }, isolation = "light", mailbox_limit = 8 })
+  }, isolation = "local", mailbox_limit = 8 })
   local job = pool:submit(function(ref, count)
     local sent, full = 0, 0
     for i = 1, 64 do
@@ -217,7 +217,7 @@ end)
 test("who does not know of a limit is told by an answer to its first message", function()
   local pool <close> = troupe.pool { workers = 1 }
   local count = 0
-  local slow = assert(troupe.spawn { { item = function() count = count + 1 end }, isolation = "light",
+  local slow = assert(troupe.spawn { { item = function() count = count + 1 end }, isolation = "local",
     mailbox_limit = 2 })
   local address = require "troupe.actor.core".address(slow)
   local limit = pool:submit(function(number)

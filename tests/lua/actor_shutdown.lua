@@ -21,12 +21,12 @@ local program = [[
   end
 
   local function elsewhere(make, id, path)
-    return (assert(require "troupe".spawn { make(id, path), isolation = "light" }))
+    return (assert(require "troupe".spawn { make(id, path), isolation = "local" }))
   end
 
   local threads = troupe.pool { workers = 1 }
   local processes = troupe.pool { workers = 1, isolation = "process" }
-  assert(troupe.spawn { noting("early", path), isolation = "light" })
+  assert(troupe.spawn { noting("early", path), isolation = "local" })
   threads:submit(elsewhere, noting, "thread", path):await()
   processes:submit(elsewhere, noting, "process", path):await()
   assert(troupe.supervise { children = {
@@ -38,7 +38,7 @@ local program = [[
     { id = "c", start = { { noting("c", path), isolation = "thread" } } },
     { id = "d", start = { { noting("d", path), isolation = "process" } } },
   } })
-  assert(troupe.spawn { noting("late", path), isolation = "light" })
+  assert(troupe.spawn { noting("late", path), isolation = "local" })
   assert(troupe.spawn { noting("apart", path) })
   assert(troupe.spawn { noting("farther", path), isolation = "process" })
   local job = threads:submit {
@@ -124,7 +124,7 @@ test("troupe run ends a program that is interrupted in that order, too", functio
   eq(status, 130, err)
 end)
 
-for _, isolation in ipairs { "light", "thread" } do
+for _, isolation in ipairs { "local", "thread" } do
   test("what is said on the way is kept by a logger of the program's own, " .. isolation, function()
     local path = os.tmpname()
     local status, _, err = t.script([[
@@ -133,7 +133,7 @@ for _, isolation in ipairs { "light", "thread" } do
       local path, isolation = ...
       assert(troupe.spawn({ "actors/logger.lua", isolation = isolation },
         { pull = "inproc://kept", file = path, own = true }))
-      assert(troupe.spawn { { terminate = function() log.error "an actor ends" end }, isolation = "light" })
+      assert(troupe.spawn { { terminate = function() log.error "an actor ends" end }, isolation = "local" })
       local pool = troupe.pool { workers = 1 }
       local job = pool:submit {
         function()
@@ -194,7 +194,7 @@ end)
 test("a vm that reads no mail does not hold the end up", function()
   local pool = troupe.pool { workers = 1 }
   local job = pool:submit(function()
-    return (assert(require "troupe".spawn { { spin = function() while true do end end }, isolation = "light" }))
+    return (assert(require "troupe".spawn { { spin = function() while true do end end }, isolation = "local" }))
   end)
   local ref = job:await(t.script_deadline)
   ref:send "spin" -- which it reads before it is asked to end its actors
@@ -209,8 +209,8 @@ test("who asks for it is not ended by it", function()
   local asker = assert(troupe.spawn { {
     ask = function() return troupe.shutdown() end,
     here = function() return true end,
-  }, isolation = "light" })
-  local other = assert(troupe.spawn { {}, isolation = "light" })
+  }, isolation = "local" })
+  local other = assert(troupe.spawn { {}, isolation = "local" })
   asker:call_with({ timeout = t.script_deadline }, "ask")
   eq(asker:call "here", true)
   eq(other:alive(), false)

@@ -335,14 +335,14 @@ test("shutdown ends supervisors from the leaves up, and every actor with its ter
   local function ending(id)
     return { { init = function() end, terminate = function(_, reason) log[#log + 1] = id .. " " .. reason end } }
   end
-  assert(troupe.spawn { ending("first")[1], isolation = "light" })
+  assert(troupe.spawn { ending("first")[1], isolation = "local" })
   assert(troupe.supervise { children = {
     { id = "a", start = ending "a" },
     { id = "b", start = { "actors/supervisor.lua", { children = {} } } },
     { id = "c", start = ending "c" },
   } })
   assert(troupe.router { 2, ending("member")[1] })
-  assert(troupe.spawn { ending("last")[1], isolation = "light" })
+  assert(troupe.spawn { ending("last")[1], isolation = "local" })
   troupe.shutdown()
   deep(log, {
     "last shutdown", "member shutdown", "member shutdown", "c shutdown", "a shutdown", "first shutdown",

@@ -61,7 +61,7 @@ test("paths, modules and functions are behaviours too", function()
     end
   end, "hello ")
   local got
-  local here = assert(troupe.spawn { { heard = function(_, text) got = text end }, isolation = "light" })
+  local here = assert(troupe.spawn { { heard = function(_, text) got = text end }, isolation = "local" })
   echo:send("you", here)
   await(function() return got end, "an answer")
   eq(got, "hello you")
@@ -204,7 +204,7 @@ test("links and monitors of spawn hold without a gap", function()
 
   local parent = assert(troupe.spawn { {
     make = function() return troupe.spawn { Counter, link = true } end,
-  }, isolation = "light" })
+  }, isolation = "local" })
   local child = parent:call_with({ timeout = 60 * t.slowdown }, "make")
   local _, ends, within = witness()
   within(function() troupe.monitor(child) end)
@@ -325,7 +325,7 @@ test("a vm deep inside another worker process hears that a process was lost", fu
       local why
       troupe.task.run(function()
         troupe.spawn { { init = function() troupe.monitor(troupe.whereis "mortal") end,
-          otherwise = function(_, what, _, reason) why = what .. " " .. tostring(reason) end }, isolation = "light" }
+          otherwise = function(_, what, _, reason) why = what .. " " .. tostring(reason) end }, isolation = "local" }
         io.open(mark, "w"):close()
         local deadline = troupe.now() + seconds
         while not why and troupe.now() < deadline do troupe.task.sleep(0.001) end

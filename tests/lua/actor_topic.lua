@@ -12,7 +12,7 @@ local function listener(...)
   local got = {}
   local ref = assert(troupe.spawn({ { otherwise = function(_, name, ...)
     got[#got + 1] = table.concat({ name, ... }, " ")
-  end }, isolation = "light" }))
+  end }, isolation = "local" }))
   for _, pattern in ipairs { ... } do eq(troupe.subscribe(pattern, ref), true) end
   return ref, got
 end
@@ -59,7 +59,7 @@ test("an actor subscribes itself, and a handler may have the topic's name", func
   local actor = assert(troupe.spawn { {
     init = function() troupe.subscribe "chat.lua" end,
     ["chat.lua"] = function(_, text) got = text end,
-  }, isolation = "light" })
+  }, isolation = "local" })
   troupe.publish("chat.lua", "hello")
   await(function() return got end)
   eq(got, "hello")
@@ -70,9 +70,9 @@ test("dead letters are seen by who subscribes to them", function()
   local got = {}
   local watcher = assert(troupe.spawn { { ["troupe.dead_letters"] = function(_, ref, name, ...)
     got[#got + 1] = table.pack(ref, name, ...)
-  end }, isolation = "light" })
+  end }, isolation = "local" })
   troupe.subscribe("troupe.dead_letters", watcher)
-  local gone = assert(troupe.spawn { { nap = function() task.sleep(60) end }, isolation = "light" })
+  local gone = assert(troupe.spawn { { nap = function() task.sleep(60) end }, isolation = "local" })
   gone:send("nap", 1)
   await(function() return gone:info().state == "busy" end)
   gone:send("nap", 2, "two")

@@ -6,14 +6,14 @@ local troupe = require "troupe"
 local actors = {}
 
 -- An actor in this vm.
-function actors.light(behaviour, ...) return assert(troupe.spawn({ behaviour, isolation = "light" }, ...)) end
+function actors.near(behaviour, ...) return assert(troupe.spawn({ behaviour, isolation = "local" }, ...)) end
 
 -- An actor in this vm that notes the ends it hears of.
 -- Returns it, the list of these, and a function that runs another one inside it, as its handler.
 function actors.witness(trap)
   local seen = {}
   local body
-  local actor = actors.light {
+  local actor = actors.near {
     trap_exit = trap,
     run = function(self) return body(self) end,
     down = function(_, ref, reason) seen[#seen + 1] = { "down", ref, reason } end,

@@ -95,7 +95,7 @@ end)
 t.test("a record from an actor's handler says which", function()
   local ref
   local records = heard(function()
-    ref = troupe.spawn { { speak = function() log.warning "from an actor" end }, isolation = "light" }
+    ref = troupe.spawn { { speak = function() log.warning "from an actor" end }, isolation = "local" }
     ref:call "speak"
   end)
   t.eq(records[1].message, "from an actor")

@@ -180,7 +180,7 @@ test("an actor as on_done and on_failed gets a message for every outcome", funct
     function Keeper:on_failed(id, err) self.failed[id] = err end
     function Keeper:of(id) return self.done[id], self.failed[id] end
     return Keeper
-  end, isolation = "light" }
+  end, isolation = "local" }
   for _, result_id in ipairs { false, true } do
     local pool <close> = troupe.pool{ workers = 2, on_done = keeper, on_failed = keeper, result_id = result_id }
     local good = pool:submit(function(...) return ..., "and more" end, 1)
