@@ -39,7 +39,7 @@
 #include "thread.h"
 #include "troupe.h"
 
-enum { START_ATTEMPTS = 5, LETTERS_A_TURN = 256 };
+enum { START_ATTEMPTS = 5, LETTERS_A_TURN = 256, OBITUARY_SIZE = REASON_SIZE + 120 };
 
 static const double SLICE = 0.05;         /* seconds until what could not be delivered is tried again */
 static const double FIRST_BACKOFF = 0.05; /* seconds; doubled with each attempt */
@@ -52,6 +52,7 @@ static void let_go(struct bridge *self)
     pthread_mutex_destroy(&self->break_lock);
     message_destroy(&self->order);
     message_destroy(&self->down);
+    message_destroy(&self->obituary);
     mailbox_close(&self->mailbox);
     log_unwatch_level(&self->watch);
     if (self->bell >= 0)
@@ -68,11 +69,21 @@ void bridge_ring(struct bridge *self)
 
 /* ---- its life ---- */
 
-/* The worker waits for the answer. */
+/* The worker waits for the answer, and says when it begins: one that dies before has done nothing. */
 static void answer_claim(struct bridge *self, struct message **letter)
 {
     struct header *h = message_header(*letter);
-    h->u.number = !self->claims || claims_take(self->claims, h->id, (uint32_t)h->u.number);
+    if (h->code) {
+        self->granted = 0;
+        message_destroy(letter);
+        return;
+    }
+    uint32_t run = (uint32_t)h->u.number;
+    h->u.number = !self->claims || claims_take(self->claims, h->id, run);
+    if (h->u.number) {
+        self->granted = h->id;
+        self->granted_run = run;
+    }
     h->to = address_make(0, self->box, 0);
     frames_put(self->frames, letter);
     self->answered = true;
@@ -188,7 +199,8 @@ static bool pass_down(struct bridge *self)
 
 static void rest(struct bridge *self, double seconds)
 {
-    if (mailbox_deliver_late(self->mailbox) && (seconds < 0 || seconds > SLICE))
+    bool starved = mailbox_deliver_late(self->mailbox);
+    if ((starved || frames_is_starved(self->frames)) && (seconds < 0 || seconds > SLICE))
         seconds = SLICE;
     if (self->full)
         output_await(self->poll, seconds);
@@ -202,7 +214,7 @@ static void live(struct bridge *self)
     while (!self->ended && !atomic_load(&self->abandoned)) {
         bool some = pass_down(self);
         some |= pass_up(self);
-        if (some)
+        if (some || self->ended)
             continue;
         if (self->down && leave_by < 0)
             leave_by = clock_now() + LEAVE_SECONDS;
@@ -237,6 +249,9 @@ static void close_house(struct bridge *self)
     if (self->poll >= 0)
         close(self->poll);
     self->poll = -1;
+    if (self->granted && self->claims)
+        claims_give_back(self->claims, self->granted, self->granted_run);
+    self->granted = 0;
     if (!self->house)
         return;
     registry_house_gone(self->house); /* before anybody can find it dead */
@@ -257,10 +272,9 @@ static bool shall_start_again(struct bridge *self, int attempt, bool started)
 /* The last word, in place of a process that said none. */
 static struct message *obituary(struct bridge *self, int attempts)
 {
-    char text[REASON_SIZE + 120];
-    struct message *m = message_new(MAIL_DOWN);
-    if (!m)
-        abort(); /* 200 bytes for the last word: nothing can be told any more */
+    char text[OBITUARY_SIZE];
+    struct message *m = self->obituary;
+    self->obituary = NULL;
     if (self->up)
         snprintf(text, sizeof text, "lost: the worker process that ran the job is gone: %s", self->reason);
     else if (attempts > 1)
@@ -353,7 +367,8 @@ static int furnish(struct bridge *self, const struct bridge_options *options, st
 {
     self->order = new_order(options);
     self->env = malloc(options->env_size + 1);
-    if (!self->order || !self->env)
+    self->obituary = message_new(MAIL_DOWN);
+    if (!self->order || !self->env || !self->obituary || buffer_reserve(&self->obituary->bytes, OBITUARY_SIZE + 8))
         return TROUPE_ENOMEM;
     memcpy(self->env, options->env ? options->env : "", options->env_size);
     self->env_size = options->env_size;

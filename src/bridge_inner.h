@@ -52,9 +52,12 @@ struct bridge {
     int poll;
     bool up, full, ended;
     bool answered; /* answers to the process lie in `frames` */
+    uint64_t granted;     /* the job whose cleanup the process may run and has not begun; 0: none */
+    uint32_t granted_run;
     uint64_t broken; /* what ran at the last break, and how often in a row the process has said so of what was broken into */
     int breaks;
     struct message *down; /* the process's own last word */
+    struct message *obituary; /* kept ready, with room for why: what to say in its place must not need memory */
     char reason[REASON_SIZE];
 };
 

@@ -1,6 +1,6 @@
 /* claims.c - see claims.h.
  *
- *     (none) -> worker's [claims_take] -> (none) [claims_settle]
+ *     (none) -> worker's [claims_take] -> (none) [claims_settle; claims_give_back]
  *     (none) -> node's [claims_settle, of a run that was given up]
  *
  * What is the node's stays until the pool is gone: nobody learns whether the worker ever comes back to it. It is rare.
@@ -79,6 +79,15 @@ bool claims_take(struct claims *self, uint64_t job, uint32_t run)
     bool taken = !find(self, job, run) && add(self, job, run, false);
     pthread_mutex_unlock(&self->lock);
     return taken;
+}
+
+void claims_give_back(struct claims *self, uint64_t job, uint32_t run)
+{
+    pthread_mutex_lock(&self->lock);
+    struct claim *claim = find(self, job, run);
+    if (claim && !claim->node)
+        *claim = self->list[--self->count];
+    pthread_mutex_unlock(&self->lock);
 }
 
 bool claims_settle(struct claims *self, uint64_t job, uint32_t run, bool given_up)

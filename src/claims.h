@@ -21,6 +21,9 @@ void claims_release(struct claims **self);
 /* The worker is about to clean up after that run of the job. False: it must not, or memory is out. */
 bool claims_take(struct claims *self, uint64_t job, uint32_t run);
 
+/* The worker is gone, and never began: the claim is nobody's again. Nothing when the node has settled it by now. */
+void claims_give_back(struct claims *self, uint64_t job, uint32_t run);
+
 /* The node has the end of the run: true when the worker had claimed it. Else the worker will not any more, if `given_up`:
  * it may be running still. */
 bool claims_settle(struct claims *self, uint64_t job, uint32_t run, bool given_up);

@@ -44,6 +44,7 @@ struct frames {
     size_t at, raw_size;
     struct message *filling;
     size_t missing; /* bytes of it */
+    bool starved;
 };
 
 struct frames *frames_new(int fd)
@@ -265,6 +266,7 @@ struct message *frames_take(struct frames *self)
 {
     struct message *m = NULL;
     size_t length;
+    self->starved = false;
     if (self->filling) {
         if (self->missing == 0) {
             m = self->filling;
@@ -277,10 +279,16 @@ struct message *frames_take(struct frames *self)
     m = message_new(MAIL_NONE);
     if (!m || buffer_reserve(&m->bytes, length - m->bytes.size)) {
         message_destroy(&m);
-        return NULL; /* tried again with the next */
+        self->starved = true;
+        return NULL;
     }
     memcpy(m->bytes.data, self->raw + self->at + sizeof(uint64_t), length);
     m->bytes.size = length;
     self->at += sizeof(uint64_t) + length;
     return m;
+}
+
+bool frames_is_starved(const struct frames *self)
+{
+    return self->starved;
 }

@@ -42,7 +42,10 @@ void frames_wait_to_send(struct frames *self);
  * bytes that are no letter, TROUPE_ENOMEM. */
 int frames_fill(struct frames *self);
 
-/* The next letter that has been read whole; NULL: there is none. */
+/* The next letter that has been read whole; NULL: there is none, or no memory for it. */
 struct message *frames_take(struct frames *self);
+
+/* True when there was no memory for it: it is there still, and nothing else will tell so. */
+bool frames_is_starved(const struct frames *self);
 
 #endif

@@ -53,7 +53,7 @@ enum message_kind {
     MAIL_RECALL, /* node -> worker process: give back what has not begun, or job `id` alone */
     MAIL_RETURN, /* worker process -> node: a RUN given back unbegun, as it was recalled */
     MAIL_KEPT,   /* worker process -> node: job `id`, which was recalled alone, has begun */
-    MAIL_CLAIM,  /* worker process -> bridge: may job `id` be cleaned up there, after run `number`? Comes back, `number` 1: yes */
+    MAIL_CLAIM,  /* worker process -> bridge: may job `id` be cleaned up there, after run `number`? Comes back, `number` 1: yes; then `code` 1: it begins */
     MAIL_OUTPUT, /* bridge -> client: a line of a worker process's standard output (`number` 1) or error (2) */
     MAIL_TELL,   /* vm -> vm: a message from actor or vm `from` for actor `to`; `id`: the number of a call, 0: none */
     MAIL_REPLY,  /* vm -> vm: the answer to call `id`; FLAG_ERROR: body is the error */

@@ -3,7 +3,7 @@
  *
  * The ticket of such a job, its outcome posted, becomes that of a job of the pool's own, whose letter is a copy of the
  * first: with FLAG_CLEANUP only the cleanup in it is run. The dispatcher neither cancels it nor refuses it when the pool
- * closes. Lost before the worker began it, it is sent again.
+ * closes. Lost before the worker began it, it is sent again. One that was begun and not seen to end is counted as unclean.
  */
 #include "log.h"
 #include "pool_inner.h"
@@ -14,9 +14,17 @@ static const double patience = 1.0; /* seconds that a cleanup may take once its 
 
 static void give_up(struct pool *self, struct ticket *t, const char *why)
 {
+    self->unclean++;
     log_say(RECORD_ERROR, "the cleanup of a job of pool %s could not be run: %s", self->worker.name, why);
     message_destroy(&t->letter);
     pool_free_ticket(self, t);
+}
+
+/* A worker that had begun the cleanup was lost or given up in it. Once begun it is never begun again. */
+static void note_torn(struct pool *self, const struct ticket *t)
+{
+    self->unclean++;
+    log_say(RECORD_ERROR, "the cleanup of job %llu of pool %s may not have ended: its worker is gone", (unsigned long long)t->id, self->worker.name);
 }
 
 static void send(struct pool *self, struct ticket *t, double now)
@@ -44,8 +52,11 @@ static uint32_t run_of(const struct ticket *t, int attempt)
 void pool_settle_end(struct pool *self, struct ticket *t, const struct action *a)
 {
     bool ran = t->cleanup && a->attempt > 0;
-    if (ran && claims_settle(self->claims, t->id, run_of(t, a->attempt), !a->result))
+    if (ran && claims_settle(self->claims, t->id, run_of(t, a->attempt), !a->result)) {
         t->cleaned = true;
+        if (!a->result)
+            note_torn(self, t);
+    }
     if (!t->cleaning)
         t->end = (uint8_t)a->end;
 }
@@ -69,8 +80,10 @@ void pool_settle_run(struct pool *self, struct ticket *t, const struct action *a
 {
     if (!t->cleanup || t->cleaning || a->attempt < 2)
         return;
-    if (claims_settle(self->claims, t->id, (uint32_t)a->attempt - 1, true))
+    if (claims_settle(self->claims, t->id, (uint32_t)a->attempt - 1, true)) {
         t->cleaned = true;
+        note_torn(self, t);
+    }
     if (t->cleaned)
         claims_settle(self->claims, t->id, (uint32_t)a->attempt, true);
 }

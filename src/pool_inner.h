@@ -88,6 +88,7 @@ struct pool {
     struct dispatcher *dispatcher;
     struct slab tickets;
     struct claims *claims;
+    uint64_t unclean; /* cleanups that could not be run, or may not have ended */
     uint64_t own_ids; /* of jobs for cleanups; clients' are far above */
     struct hand *hands;
     int hand_count;

@@ -97,7 +97,7 @@ static int pack_stats(struct pool *self, struct buffer *out)
         uint64_t count;
     } rows[] = {{"alive", n.workers}, {"busy", n.workers - n.idle}, {"pending", n.pending}, {"delayed", n.delayed + n.asked},
                 {"scheduled", n.scheduled}, {"handed", n.handed}, {"done", n.finished}, {"failed", n.failed},
-                {"cancelled", n.cancelled}, {"lost", n.lost}, {"retried", n.retried}, {"stopped", n.stopped}};
+                {"cancelled", n.cancelled}, {"lost", n.lost}, {"retried", n.retried}, {"stopped", n.stopped}, {"unclean", self->unclean}};
     enum { ROWS = sizeof rows / sizeof *rows };
     int rc = pack_many(out, 0xde, ROWS + 4);
     for (int i = 0; i < ROWS && rc == 0; i++)

@@ -122,6 +122,21 @@ static bool granted(void *uplink)
     return yes;
 }
 
+static void send_all(struct uplink *self);
+
+/* It may clean up or may not. That it begins is told first: should the process die before, the cleanup is for another. */
+static void answer_worker(struct uplink *self, struct message **letter)
+{
+    struct header *h = message_header(*letter);
+    self->granted = h->u.number != 0;
+    if (self->granted) {
+        h->code = 1;
+        frames_put(self->frames, letter);
+        send_all(self);
+    }
+    latch_open(&self->answered);
+}
+
 static void to_worker(struct uplink *self, struct message **letter)
 {
     struct header *h = message_header(*letter);
@@ -130,8 +145,7 @@ static void to_worker(struct uplink *self, struct message **letter)
         return;
     }
     if (h->kind == MAIL_CLAIM) {
-        self->granted = h->u.number != 0;
-        latch_open(&self->answered);
+        answer_worker(self, letter);
         return;
     }
     if (h->kind == MAIL_LOOK) {
@@ -273,6 +287,8 @@ static void serve(struct uplink *self)
         some |= write_letters(self);
         send_all(self);
         double seconds = look_at_meter(self);
+        if (frames_is_starved(self->frames) && (seconds < 0 || seconds > LEAST_NAP))
+            seconds = LEAST_NAP;
         if (!some && !mailbox_deliver_late(self->mailbox))
             mailbox_wait(self->mailbox, seconds, false, frames_descriptor(self->frames));
     }

@@ -94,6 +94,44 @@ test("jobs without retries finish, or are lost and say how", function()
   ok(pool:shutdown { timeout = patience })
 end)
 
+test("each job is cleaned up after once, or its cleanup is counted as cut short", function()
+  local path = os.tmpname()
+  for seed, retries in ipairs { 0, -1 } do
+    local pool = troupe.pool { workers = 3, isolation = "process" }
+    local function clean()
+      local file <close> = io.open(path, "a")
+      file:write "x" -- one write, when it is closed
+    end
+    local jobs = kill_under_load(pool, { retries = retries, cleanup = clean }, seed + 2)
+    for _, job in ipairs(jobs) do job:join(patience) end
+    local unclean = pool:stats().unclean
+    ok(pool:shutdown { timeout = patience })
+    local ran = #io.open(path):read "a"
+    ok(ran <= #jobs, ran .. " cleanups of " .. #jobs)
+    ok(ran + unclean >= #jobs, ran .. " cleanups, " .. unclean .. " cut short, of " .. #jobs)
+    io.open(path, "w"):close()
+  end
+  os.remove(path)
+end)
+
+test("a cleanup that ends its own process is counted, and not run again", function()
+  local path = os.tmpname()
+  local pool = troupe.pool { workers = 1, isolation = "process" }
+  local job = pool:submit { function() return 1 end, cleanup = function()
+    local file = io.open(path, "a")
+    file:write "x"
+    file:close()
+    os.execute "kill -9 $PPID"
+  end }
+  local good, why = job:join(patience)
+  eq(good, false)
+  match(why, "^lost: .*killed by signal 9")
+  eq(pool:stats().unclean, 1)
+  ok(pool:shutdown { timeout = patience })
+  eq(io.open(path):read "a", "x")
+  os.remove(path)
+end)
+
 test("what a process sent before it died arrives, though its end is seen first", function()
   local status, out, err = t.script [[
     local troupe = require "troupe"

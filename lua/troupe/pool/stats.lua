@@ -12,7 +12,8 @@ local Pool = M.methods
 
 --- What the pool is doing.
 -- @return table: alive (workers), busy, pending (queued), delayed, scheduled (with a time or an interval), handed
---   (with a worker, begun or not), done, failed, stopped, cancelled, lost, retried: counts; name; queue_wait and
+--   (with a worker, begun or not), done, failed, stopped, cancelled, lost, retried, unclean (cleanups that could
+--   not be run, or were cut short by the loss of their worker): counts; name; queue_wait and
 --   run_time: tables with count, p50, p90, p99 and max, in seconds, of how long jobs waited until they went to a
 --   worker and how long their runs took; workers: a table for each, with worker (its number), state ("starting",
 --   "idle", "busy", "stopping"), executed (jobs), waiting (jobs it has begun and that wait), busy (seconds), since
