@@ -15,7 +15,7 @@
 /* Seconds after which a start that nothing was heard of is tried again: who began it may have been killed. */
 static const double patience = 10;
 
-/* So many more, and a quarter, may live where their maker does: messages within a vm are cheap. */
+/* Twice as many, and so many more, may live where their maker does: messages within a vm are cheap, and so are spawns. */
 enum { BESIDE = 64 };
 
 struct placement placement_program = {.lock = PTHREAD_MUTEX_INITIALIZER};
@@ -57,7 +57,7 @@ enum placement_answer placement_choose(struct placement *self, const struct plac
     enum placement_answer answer = PLACEMENT_THERE;
     pthread_mutex_lock(&self->lock);
     struct placement_place *best = least(self, ask->places), *own = find(self, ask->own);
-    if (own && own->count <= best->count + best->count / 4 + BESIDE)
+    if (own && own->count <= 2 * best->count + BESIDE)
         best = own;
     *vm = best->vm;
     *place = (int)(best - self->places);
