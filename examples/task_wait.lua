@@ -6,7 +6,6 @@ local function barber(guests)
   for _ = 1, guests do
     local name, wish = task.wait("bell", 60)
     print("barber", "gives " .. name .. " a " .. wish)
-    task.sleep(0.01)
   end
   local what, event = task.wait("bell", 0.05)
   print("barber", "closes", what == task.TIMEOUT, event)
