@@ -37,6 +37,7 @@ struct actors *actor_house(lua_State *L)
  * actor's address shall not be another's soon. */
 static const uint32_t first_number = 0x80000000u, stride = 0x00c511d3u;
 static _Atomic uint32_t houses;
+static atomic_int programs; /* houses in vms that are programs' own */
 
 struct actor *actor_at(lua_State *L, int index)
 {
@@ -364,6 +365,20 @@ static int host(lua_State *L)
     return 0;
 }
 
+/* () -> true when this vm is the program's own, made by nobody of ours */
+static int is_programs(lua_State *L)
+{
+    lua_pushboolean(L, actors_of(L)->programs);
+    return 1;
+}
+
+/* () -> true when no other vm of that kind has actors */
+static int is_alone(lua_State *L)
+{
+    lua_pushboolean(L, atomic_load(&programs) == 1);
+    return 1;
+}
+
 /* (moment or nil) the hook `tick` is called then */
 static int set_deadline(lua_State *L)
 {
@@ -393,6 +408,8 @@ static int close_house(lua_State *L)
 {
     struct actors *house = lua_touserdata(L, 1);
     lua_actor_leave(L);
+    atomic_fetch_sub(&programs, house->programs);
+    house->programs = false;
     struct vm_tasks *tasks = vm_tasks_of(L);
     if (tasks)
         vm_tasks_set_work(tasks, NULL);
@@ -421,6 +438,8 @@ static struct actors *push_house(lua_State *L)
     house->L = lua_tothread(L, -1);
     lua_pop(L, 1);
     house->tasks = loop_tasks(loop);
+    house->programs = !vm_of(L);
+    atomic_fetch_add(&programs, house->programs);
     house->base = ear_address(loop_ear(loop));
     house->last_number = first_number | atomic_fetch_add(&houses, 1) * stride;
     id_map_init(&house->live);
@@ -440,6 +459,7 @@ static const luaL_Reg functions[] = {
     {"new", actor_new}, {"started", actor_started}, {"become", actor_become}, {"finish", actor_finish},
     {"alive", actor_alive}, {"reason", actor_reason}, {"address", actor_address}, {"find", actor_find}, {"is", actor_is},
     {"all", actor_all}, {"current", actor_self}, {"look_into", actor_look_into}, {"host", host}, {"set_deadline", set_deadline}, {"set_up", set_up},
+    {"is_programs", is_programs}, {"is_alone", is_alone},
     {"equal", equal}, {"starting", actor_starting}, {NULL, NULL}};
 
 int lua_actor_open(lua_State *L)

@@ -96,6 +96,7 @@ struct actors {
     uint64_t last_call;
     struct slab call_slab;
     struct call *own_calls; /* without a callee */
+    bool programs;          /* the vm is a program's own, closed by who made it */
     bool closed;            /* the vm ends: its actors are dead, and there will be no more */
     uint64_t target;        /* what breaks into handlers: the job whose only matter they are; 0: nothing */
     bool shared;            /* its actors are targets of their own instead */

@@ -408,6 +408,12 @@ M.current = core.current
 
 require "troupe.registry.core".settle(core.own_address())
 
+-- The vm of a program that is not troupe's tells nobody that it ends, but this. What is made later is finalised
+-- earlier: of the library, all that this needs is there still.
+if core.is_programs() then
+  M.closer = setmetatable({}, { __gc = function() shutdown.close(core.is_alone()) end })
+end
+
 M.monitor, M.demonitor, M.link, M.unlink = bonds.monitor, bonds.demonitor, bonds.link, bonds.unlink
 
 -- Where the rest is found. `shutdown` ends the program's actors: what troupe.shutdown does before it ends pools.

@@ -95,7 +95,8 @@ function M.find_file(name)
   return nil, "no such behaviour: " .. (why:gsub("^%s+", ""))
 end
 
---- Loads a script, with globals of its own.
+--- Loads a script, with globals of its own: what it sets, also by _G, nobody else sees; what it does not set is the
+-- vm's.
 -- @param name string: a path, with a slash or ending in .lua; else a module's name
 -- @param path string: where that is, if it has been found; nil: it is looked for
 -- @return a class; nil, error with its traceback
@@ -104,6 +105,7 @@ function M.load(name, path)
   if not path then path, why = M.find_file(name) end
   if not path then return nil, why end
   local globals = setmetatable({}, { __index = _G })
+  globals._G = globals
   local chunk
   chunk, why = loadfile(path, "bt", globals)
   if not chunk then return nil, why end

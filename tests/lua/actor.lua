@@ -443,6 +443,26 @@ end)
 
 -- ---- scripts
 
+test("a script's globals are each actor's own", function()
+  local path = os.tmpname() .. ".lua"
+  local file = assert(io.open(path, "w"))
+  file:write [[
+    local A = {}
+    function A:set(v) shared = v _G.too = v end
+    function A:get() return shared, too, _G == _ENV end
+    return A]]
+  file:close()
+  for _, isolation in ipairs { "local", "light" } do
+    local a, b = troupe.spawn { path, isolation = isolation }, troupe.spawn { path, isolation = isolation }
+    a:call("set", 1)
+    deep({ a:call "get" }, { 1, 1, true })
+    deep({ b:call "get" }, { nil, nil, true })
+  end
+  eq(rawget(_G, "shared"), nil)
+  eq(rawget(_G, "too"), nil)
+  os.remove(path)
+end)
+
 local function with_script(text, body)
   local path = os.tmpname() .. ".lua"
   local function write(what)

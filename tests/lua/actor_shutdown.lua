@@ -5,7 +5,7 @@ local t = require "harness"
 local troupe = require "troupe"
 local shutdown = require "troupe.actor_shutdown"
 
-local test, eq, ok, deep = t.test, t.eq, t.ok, t.deep
+local test, eq, ok, deep, match = t.test, t.eq, t.ok, t.deep, t.match
 
 -- A program that leaves a line in a file, its first argument, for each thing that ends. Its second says how it ends.
 local program = [[
@@ -215,6 +215,73 @@ test("who asks for it is not ended by it", function()
   eq(asker:call "here", true)
   eq(other:alive(), false)
   asker:kill()
+end)
+
+-- ---- programs that end without a word
+
+local ending = [[
+  local troupe = require "troupe"
+  local function told(name)
+    return { terminate = function(_, reason) io.stderr:write(name, " ", reason, "\n") end,
+      stuck = function() while true do end end }
+  end
+  local tree = troupe.supervise { isolation = "local", children = {
+    { id = 1, start = { told "first" } }, { id = 2, start = { told "second" }, isolation = "thread" } } }
+  local apart, here = troupe.spawn { told "apart" }, troupe.spawn { told "here", isolation = "local" }
+]]
+
+local function ended(how)
+  local status, _, err = t.script(ending .. how)
+  return status, err
+end
+
+test("a program that returns, raises or exits in order ends its actors in order", function()
+  for how, code in pairs { [""] = 0, ["os.exit(3, true)"] = 3 } do
+    local status, err = ended(how)
+    eq(status, code)
+    eq(err, "apart shutdown\nhere shutdown\nsecond shutdown\nfirst shutdown\n")
+  end
+  local status, err = ended "error 'no'"
+  eq(status, 1)
+  match(err, "no\nstack traceback:.*\napart shutdown\nhere shutdown\nsecond shutdown\nfirst shutdown\n$")
+end)
+
+test("os.exit alone closes nothing, and no actor hears of it", function()
+  local status, err = ended "os.exit(3)"
+  eq(status, 3)
+  eq(err, "")
+end)
+
+test("what troupe.shutdown has ended does not end again", function()
+  local status, err = ended "troupe.shutdown()"
+  eq(status, 0)
+  eq(err, "apart shutdown\nhere shutdown\nsecond shutdown\nfirst shutdown\n")
+end)
+
+test("an actor that does not end keeps no program from ending", function()
+  local status, err = ended [[
+    apart:send "stuck"
+    assert(troupe.spawn { told "last" })
+  ]]
+  eq(status, 0)
+  match(err, "^last shutdown\n")
+end)
+
+test("a thread that ends leaves the program's actors alone", function()
+  local status, out = t.script [[
+    local troupe = require "troupe"
+    local actor = troupe.spawn { { get = function() return "there" end } }
+    local thread = require "llthreads".new([=[
+      local ref = ...
+      local troupe = require "troupe"
+      troupe.spawn { { terminate = function() error "not called" end }, isolation = "local" }
+      return ref:call "get"
+    ]=], actor):start()
+    print(thread:join())
+    print(actor:call "get")
+  ]]
+  eq(status, 0)
+  eq(out, "true\tthere\nthere\n")
 end)
 
 t.finish()
