@@ -57,6 +57,10 @@ t.test("the crew works together", function()
   t.eq(run "actor_crew", "30 values in 3 lines, not too fast: true, heat 10 times\n")
 end)
 
+t.test("a program tells what it is at, over HTTP", function()
+  t.eq(run "actor_status", "1\t1\n2\t4\n3\t9\n0 failed jobs in pool squares\n200 OK\tand JSON\n")
+end)
+
 t.test("a logger gets what actors, jobs, threads and other programs say", function()
   t.eq(run "actor_logger", [[
 INFO baked loaf=1
