@@ -96,7 +96,10 @@ return function(opts)
   if math.type(count) ~= "integer" or count < 1 then error("router: [1]: number of actors expected", 2) end
   if behaviour == nil then error("router: [2]: behaviour expected", 2) end
   local choose = kinds[named.kind or "round_robin"]
-  if not choose then error("router: unknown kind '" .. named.kind .. "'", 2) end
+  if not choose then
+    error("router: option 'kind': one of broadcast, hash, least_loaded, random, round_robin expected, got "
+      .. named.kind, 2)
+  end
   local function make(restarts)
     local member, why = actor.spawn { behaviour, isolation = named.isolation or "local", link = true }
     if not member then error(why, 0) end

@@ -312,6 +312,13 @@ test("a round robin goes round, a hash keeps to one, random and least_loaded rea
   nap:await()
 end)
 
+test("misuse of router is named", function()
+  raises("router: option 'kind': one of broadcast, hash, .* expected, got x", troupe.router, { kind = "x", 1, {} })
+  raises("router: %[1%]: number of actors expected", troupe.router, { 0, {} })
+  raises("router: %[2%]: behaviour expected", troupe.router, { 1 })
+  raises("router: unknown option 'size'", troupe.router, { size = 1, 1, {} })
+end)
+
 test("a broadcast reaches all, and a call gets all answers", function()
   local router = assert(troupe.router { kind = "broadcast", 3, numbered() })
   deep(router:call "who", { 1, 2, 3 })
