@@ -37,6 +37,7 @@ end
 -- The two first functions of a vm's job cross, so they have no upvalues.
 
 local function run_here(_, ...)
+  collectgarbage "stop" -- all that is loaded stays; the host goes on
   require "troupe"
   return require "troupe.actor_host".run(...)
 end

@@ -14,8 +14,8 @@ local bundle = require("troupe.later") "troupe.actor_bundle"
 local wait = require "troupe.waiting"
 
 local searchpath = package.searchpath
-local _G, assert, error, loadfile, package, pairs, setmetatable, table =
-  _G, assert, error, loadfile, package, pairs, setmetatable, table
+local _G, assert, collectgarbage, error, loadfile, package, pairs, setmetatable, table =
+  _G, assert, collectgarbage, error, loadfile, package, pairs, setmetatable, table
 
 local M = {}
 
@@ -76,6 +76,7 @@ end
 -- @param ...      arguments of init
 function M.run(number, behaviour, opts, ...)
   core.host()
+  collectgarbage "restart"
   if opts.place then return serve(number, opts) end
   if opts.place == false then
     core.send_reply(number, opts.vm, true, require "troupe.actor_light".choose())
