@@ -69,6 +69,12 @@ static void start_failed(struct pool *self, int worker, int rc, double now)
     dispatcher_worker_down(self->dispatcher, worker, true, now);
 }
 
+/* An actor's job lies there when its vm comes up: who spawns it waits for two letters less. */
+static bool hands_at_once(const struct pool *self)
+{
+    return self->hosts && !self->worker.process;
+}
+
 void pool_start_worker(struct pool *self, int worker, double now)
 {
     if (!grow_hands(self, worker)) {
@@ -84,6 +90,8 @@ void pool_start_worker(struct pool *self, int worker, double now)
     if (rc) {
         hand_leave(hand);
         start_failed(self, worker, rc, now);
+    } else if (hands_at_once(self)) {
+        dispatcher_worker_up(self->dispatcher, worker, now);
     }
 }
 
@@ -104,7 +112,10 @@ void pool_worker_down(struct pool *self, struct message **letter, double now)
     worker_join(&hand->worker, -1);
     hand_leave(hand);
     if (message_header(*letter)->flags & FLAG_LOST) {
+        pool_log_loss(self, worker, *letter);
         pool_lose_worker(self, worker, letter, now);
+    } else if (failed && hands_at_once(self)) {
+        pool_lose_worker(self, worker, letter, now); /* with its job */
     } else {
         if (failed)
             note_failure(self, letter);

@@ -114,7 +114,6 @@ void pool_kept(struct pool *self, const struct message *letter)
 
 void pool_lose_worker(struct pool *self, int worker, struct message **letter, double now)
 {
-    pool_log_loss(self, worker, *letter);
     self->lost = *letter;
     *letter = NULL;
     dispatcher_worker_down(self->dispatcher, worker, false, now);

@@ -83,6 +83,16 @@ test("what fails before init has returned is the spawn's error", function()
   raises("cannot send a thread", troupe.spawn, Counter, coroutine.create(print))
 end)
 
+test("a vm that cannot be opened, or is not awaited, is the spawn's error", function()
+  for _, isolation in ipairs { "thread", "process" } do
+    local ref, why = troupe.spawn { Counter, isolation = isolation, memory_limit = 10000 }
+    eq(ref, nil)
+    match(why, "not enough memory")
+  end
+  for _ = 1, 20 do deep({ troupe.spawn { Counter, init_timeout = 0 } }, { nil, "timeout" }) end
+  eq(thread(Counter, 3):call "get", 3)
+end)
+
 test("libs, path and preload are the actor's vm's", function()
   local poor = thread { { get = function() return io, os, string ~= nil end }, libs = { "string", "table", "math" } }
   deep({ poor:call "get" }, { nil, nil, true })
