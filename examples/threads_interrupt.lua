@@ -13,14 +13,17 @@ polite:start()
 repeat polite:join(1) until io.open(name):read() == "ready"
 polite:interrupt()
 print(polite:join())
-os.remove(name)
+io.open(name, "w"):close()
 
 -- It would catch anything: a permanent interrupt outlasts every pcall.
-local stubborn = llthreads.new [[
+local stubborn = llthreads.new([[
   require "llthreads".set_logger(function() end)
-  while true do pcall(function() while true do end end) end ]]
+  io.open(..., "w"):write("ready"):close()
+  while true do pcall(function() while true do end end) end ]], name)
 stubborn:start()
+repeat stubborn:join(1) until io.open(name):read() == "ready"
 print(stubborn:join(20))
 stubborn:interrupt(true)
 local ok, err = stubborn:join()
 print(ok, err:match(llthreads.interrupted_error))
+os.remove(name)
