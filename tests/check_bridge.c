@@ -18,6 +18,7 @@
 #include "address.h"
 #include "claims.h"
 #include "clock.h"
+#include "failing_memory.h"
 #include "mailbox.h"
 #include "mailbox_route.h"
 #include "message.h"
@@ -29,15 +30,6 @@ static const double patience = 200;
 
 /* ---- allocations: the bridge's thread is whoever is not the test's */
 
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t count, size_t size);
-void *__real_realloc(void *block, size_t size);
-int __real_posix_memalign(void **out, size_t alignment, size_t size);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t count, size_t size);
-void *__wrap_realloc(void *block, size_t size);
-int __wrap_posix_memalign(void **out, size_t alignment, size_t size);
-
 static _Thread_local bool is_test;
 static atomic_long own_left = -1, others_left = -1; /* allocations until one fails; negative: none does */
 
@@ -45,26 +37,6 @@ static bool fails(void)
 {
     atomic_long *left = is_test ? &own_left : &others_left;
     return atomic_load(left) >= 0 && atomic_fetch_sub(left, 1) == 0;
-}
-
-void *__wrap_malloc(size_t size)
-{
-    return fails() ? NULL : __real_malloc(size);
-}
-
-void *__wrap_calloc(size_t count, size_t size)
-{
-    return fails() ? NULL : __real_calloc(count, size);
-}
-
-void *__wrap_realloc(void *block, size_t size)
-{
-    return fails() ? NULL : __real_realloc(block, size);
-}
-
-int __wrap_posix_memalign(void **out, size_t alignment, size_t size)
-{
-    return fails() ? ENOMEM : __real_posix_memalign(out, alignment, size);
 }
 
 /* ---- the node */

@@ -11,6 +11,7 @@
 #include "clock.h"
 #include "codes.h"
 #include "ear.h"
+#include "failing_memory.h"
 #include "mailbox.h"
 #include "order.h"
 #include "pack.h"
@@ -19,15 +20,6 @@
 #include "troupe.h"
 #include "vm.h"
 #include "worker.h"
-
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t count, size_t size);
-void *__real_realloc(void *block, size_t size);
-int __real_posix_memalign(void **out, size_t alignment, size_t size);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t count, size_t size);
-void *__wrap_realloc(void *block, size_t size);
-int __wrap_posix_memalign(void **out, size_t alignment, size_t size);
 
 /* Allocations of this thread until they fail; negative: none does. Other threads' never do. */
 static _Thread_local long allowed = -1;
@@ -44,26 +36,6 @@ static bool fails(void)
     if (once)
         allowed = -1;
     return true;
-}
-
-void *__wrap_malloc(size_t size)
-{
-    return fails() ? NULL : __real_malloc(size);
-}
-
-void *__wrap_calloc(size_t count, size_t size)
-{
-    return fails() ? NULL : __real_calloc(count, size);
-}
-
-void *__wrap_realloc(void *block, size_t size)
-{
-    return fails() ? NULL : __real_realloc(block, size);
-}
-
-int __wrap_posix_memalign(void **out, size_t alignment, size_t size)
-{
-    return fails() ? ENOMEM : __real_posix_memalign(out, alignment, size);
 }
 
 static void allow(long n)

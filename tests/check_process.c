@@ -1,6 +1,5 @@
 /* check_process.c - other processes: found, started with what they are given, ended and awaited. */
 #include "process.h"
-#include "suite.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -14,19 +13,16 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "failing_memory.h"
+#include "suite.h"
 #include "troupe.h"
 
 static long fail_at; /* the allocation that fails next, from 1; 0: none */
 static long will_fail_at; /* during the next start */
 
-void *__real_malloc(size_t size);
-void *__wrap_malloc(size_t size);
-
-void *__wrap_malloc(size_t size)
+static bool fails(void)
 {
-    if (fail_at > 0 && --fail_at == 0)
-        return NULL;
-    return __real_malloc(size);
+    return fail_at > 0 && --fail_at == 0;
 }
 
 static char script[64];

@@ -13,18 +13,12 @@
 
 #include "address.h"
 #include "buffer.h"
+#include "failing_memory.h"
 #include "message.h"
 #include "registry_letter.h"
 #include "registry_program.h"
 #include "suite.h"
 #include "troupe.h"
-
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t count, size_t size);
-void *__real_realloc(void *block, size_t size);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t count, size_t size);
-void *__wrap_realloc(void *block, size_t size);
 
 /* Allocations of this thread until one fails; negative: none does. */
 static _Thread_local long allowed = -1;
@@ -32,21 +26,6 @@ static _Thread_local long allowed = -1;
 static bool fails(void)
 {
     return allowed >= 0 && allowed-- == 0;
-}
-
-void *__wrap_malloc(size_t size)
-{
-    return fails() ? NULL : __real_malloc(size);
-}
-
-void *__wrap_calloc(size_t count, size_t size)
-{
-    return fails() ? NULL : __real_calloc(count, size);
-}
-
-void *__wrap_realloc(void *block, size_t size)
-{
-    return fails() ? NULL : __real_realloc(block, size);
 }
 
 static const uint64_t A = (uint64_t)5 << 32 | 1, B = (uint64_t)5 << 32 | 2, C = (uint64_t)6 << 32 | 1;
