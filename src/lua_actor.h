@@ -144,6 +144,8 @@ void actor_kill_handlers(struct actors *house, const struct actor *a);
 
 /* lua_actor_send.c */
 
+/* Raises, as what the user called, unless a message's name is at 2. */
+void actor_check_name(lua_State *L, const char *what);
 /* Adds a message: name at 2, arguments from `first` to the top, which are its own. Its sender is the value at the index
  * `sender`, 0: whose handler runs. `call` 0: nobody waits. */
 void actor_put(lua_State *L, struct actors *house, struct actor *a, int first, int sender, uint64_t call);

@@ -170,8 +170,7 @@ static struct actor *check_callee(lua_State *L, struct actors *house)
 {
     struct actor *a = actor_check(L, 1);
     const struct drainer *d = actor_current(house);
-    if (lua_type(L, 2) != LUA_TSTRING)
-        luaL_typeerror(L, 2, "name of a message");
+    actor_check_name(L, "call");
     if (d && d->actor == a && !a->concurrent)
         luaL_error(L, "call: an actor cannot wait for an answer of its own");
     if (a->state == ACTOR_DEAD || a->stopping) {
@@ -224,6 +223,8 @@ static int call_until(lua_State *L, double until)
 /* (reference, name, ...) -> results; nil, "timeout". Raises the error of the handler */
 static int actor_call(lua_State *L)
 {
+    actor_check(L, 1);
+    actor_check_name(L, "call");
     if (vm_task_may_park(actors_of(L)->tasks, L))
         return call_until(L, clock_now() + default_seconds);
     lua_pushnumber(L, default_seconds);

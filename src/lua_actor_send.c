@@ -206,10 +206,10 @@ static void rearm(lua_State *L, const struct actors *house)
         loop_rearm(lua_loop(L));
 }
 
-static void check_name(lua_State *L)
+void actor_check_name(lua_State *L, const char *what)
 {
     if (lua_type(L, 2) != LUA_TSTRING)
-        luaL_typeerror(L, 2, "name of a message");
+        luaL_error(L, "%s: name of a message expected, got %s", what, luaL_typename(L, 2));
 }
 
 int actor_refuse_dead(lua_State *L)
@@ -293,7 +293,7 @@ static bool is_own(const struct actors *house, const struct actor *a)
 static int actor_send(lua_State *L)
 {
     struct actor *a = actor_check(L, 1);
-    check_name(L);
+    actor_check_name(L, "send");
     if (actor_is_full(a) && !is_own(actors_of(L), a))
         return send_again(L, LUA_OK, 0);
     return deliver(L, a);
@@ -303,7 +303,7 @@ static int actor_send(lua_State *L)
 static int actor_try_send(lua_State *L)
 {
     struct actor *a = actor_check(L, 1);
-    check_name(L);
+    actor_check_name(L, "try_send");
     if (actor_is_full(a)) {
         lua_pushnil(L);
         lua_pushliteral(L, "full");

@@ -64,7 +64,10 @@ Ref.call = core.call
 
 --- ref:ask(name, ...): asks, and goes on.
 -- @return a future with await(seconds), join(seconds) and status()
-function Ref:ask(...) return future.ask(self, ...) end
+function Ref:ask(name, ...)
+  if type(name) ~= "string" then error("ask: name of a message expected, got " .. type(name), 2) end
+  return future.ask(self, name, ...)
+end
 
 --- True while it lives; of one in another vm, while that vm has told nothing else.
 function Ref:alive()
@@ -79,6 +82,7 @@ local call_options = { timeout = "seconds" }
 function Ref:call_with(opts, name, ...)
   local seconds = options.check(opts, call_options, "call_with", 2).timeout or 5
   if not core.is(self) then error("call_with: actor reference expected, got " .. type(self), 2) end
+  if type(name) ~= "string" then error("call_with: name of a message expected, got " .. type(name), 2) end
   if task_core.may_park() then return core.call_for(seconds, self, name, ...) end
   return future.call_outside(seconds, self, name, ...)
 end

@@ -31,12 +31,13 @@ function Timer:cancel()
   return true
 end
 
+-- Called in tail position: level 2 is whoever called send_after or every.
 local function new(actor, what, seconds, interval, name, ...)
   if type(seconds) ~= "number" or seconds < 0 or seconds ~= seconds then
-    error(("%s: number of seconds of at least 0 expected, got %s"):format(what, tostring(seconds)), 3)
+    error(("%s: number of seconds of at least 0 expected, got %s"):format(what, tostring(seconds)), 2)
   end
-  if type(name) ~= "string" then error(what .. ": name of a message expected, got " .. type(name), 3) end
-  if interval and interval == 0 then error(what .. ": an interval of more than 0 expected", 3) end
+  if type(name) ~= "string" then error(what .. ": name of a message expected, got " .. type(name), 2) end
+  if interval and interval == 0 then error(what .. ": an interval of more than 0 expected", 2) end
   local args = table.pack(core.copy(...))
   local timer = setmetatable({ ref = actor.ref, interval = interval, name = name, args = args }, Timer)
   core.shield()

@@ -531,7 +531,13 @@ test("misuse names what is wrong", function()
   raises("integer of at least 1", troupe.spawn, { Counter, isolation = "local", mailbox_limit = 0 })
   raises("only in an actor", troupe.monitor, near {})
   raises("actor reference expected, got string", troupe.register, "name", "actor")
-  raises("name of a message", near({}).send, near {}, 7)
+  local here = debug.getinfo(1, "S").short_src:gsub("%p", "%%%0")
+  for _, what in ipairs{ "send", "try_send", "call", "ask" } do
+    local ref = near {}
+    local expected = ("^%s:%%d+: %s: name of a message expected, got number$"):format(here, what)
+    raises(expected, function() ref[what](ref, 7) end)
+  end
+  raises("call_with: name of a message expected, got nil", near({}).call_with, near {}, {})
   raises("actor reference expected", near({}).send, {}, "x")
   raises("are for actors that spawn", troupe.spawn, { Counter, isolation = "local", link = true })
 end)
