@@ -71,6 +71,8 @@ void actor_hook(lua_State *L, const char *name, int count)
         return;
     }
     const struct actors *house = actor_house(L);
+    struct vm *vm = house->shared ? vm_of(L) : NULL;
+    uint64_t before = vm ? vm_target(vm) : 0; /* a hook may run within another's shield */
     actor_shield(L, house);
     lua_pushcfunction(L, call_hook);
     lua_rawgetp(L, LUA_REGISTRYINDEX, &actor_hooks_key);
@@ -81,7 +83,8 @@ void actor_hook(lua_State *L, const char *name, int count)
         lua_pushfstring(L, "news of an actor could not be told: %s", why ? why : "unknown error");
         lua_log_say(L, RECORD_ERROR);
     }
-    actor_unshield(L, house);
+    if (vm)
+        vm_set_target(vm, before);
     lua_settop(L, top);
 }
 

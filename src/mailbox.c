@@ -124,6 +124,7 @@ void mailbox_close(struct mailbox **mailbox)
     *mailbox = NULL;
     if (!self || mailbox_is_forked())
         return;
+    door_close(self->box); /* first: the number may be another box's once it is released */
     struct message *unread = box_release(self->box);
     turn_back(self, &self->letters);
     turn_back(self, &unread);
@@ -132,7 +133,6 @@ void mailbox_close(struct mailbox **mailbox)
             post_close(self, &self->pages[page][i]);
         free(self->pages[page]);
     }
-    door_close(self->box);
     mailbox_socket_close(self->pull);
     message_destroy_list(&self->letters);
     message_destroy_list(&self->own);
@@ -300,9 +300,8 @@ void mailbox_condemn(struct mailbox *self, uint16_t box)
     turn_back(self, &unread);
 }
 
-void mailbox_tell_gone(struct mailbox *self, uint64_t address)
+void mailbox_tell_gone(struct mailbox *self, uint64_t address, bool killed)
 {
-    bool killed = mailbox_is_killed(address);
     for (uint16_t box = 0; (box = box_next(box));) {
         struct message *m = box != self->box ? message_new(MAIL_LOST) : NULL;
         if (!m)

@@ -56,7 +56,7 @@ void mailbox_condemn(struct mailbox *self, uint16_t box);
 
 /* Tells all vms of this program's process, and its worker processes, that the vm of that address is gone, or with box 0 the
  * worker process. For want of memory some may not be told. */
-void mailbox_tell_gone(struct mailbox *self, uint64_t address);
+void mailbox_tell_gone(struct mailbox *self, uint64_t address, bool killed);
 
 /* The next letter, NULL when there is none now. Does not wait. */
 struct message *mailbox_take(struct mailbox *self);

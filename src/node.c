@@ -156,7 +156,7 @@ static void worker_gone(struct node *self, uint64_t from, double now)
 {
     owner_left(self, from, now);
     if (address_node(from) != 0 && address_box(from) == 0)
-        mailbox_tell_gone(self->mailbox, from);
+        mailbox_tell_gone(self->mailbox, from, mailbox_is_killed(from));
 }
 
 static void handle(struct node *self, struct message *letter, double now)

@@ -123,8 +123,10 @@ void pool_abandon_job(struct pool *self, const struct action *a, double now)
     uint64_t cleanup = run_cleanup_target(a->id);
     if (worker_is_stuck(worker, a->id) || worker_is_stuck(worker, cleanup))
         pool_abandon_worker(self, a->worker, now);
-    else if (worker_runs(worker, a->id) || worker_runs(worker, cleanup))
-        pool_break_job(self, a); /* it lacks a processor: this is asked again soon */
+    else if (worker_runs(worker, cleanup))
+        worker_interrupt(worker, cleanup); /* here and below: whether it is stuck is asked again soon */
+    else if (worker_runs(worker, a->id))
+        pool_break_job(self, a);
     else
         dispatcher_forsake(self->dispatcher, a->id, now);
 }

@@ -171,7 +171,7 @@ void pool_abandon_worker(struct pool *self, int worker, double now)
         placement_closed(&placement_program, vm);
         registry_closed(vm);
         mailbox_condemn(self->house.mailbox, box);
-        mailbox_tell_gone(self->house.mailbox, vm);
+        mailbox_tell_gone(self->house.mailbox, vm, mailbox_is_killed(vm));
     }
     dispatcher_worker_down(self->dispatcher, worker, false, now);
     pool_look_again(self);

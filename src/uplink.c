@@ -153,7 +153,7 @@ static void to_worker(struct uplink *self, struct message **letter)
         return;
     }
     if (h->kind == MAIL_LOST) {
-        mailbox_tell_gone(self->mailbox, h->from); /* all vms here, the worker's among them */
+        mailbox_tell_gone(self->mailbox, h->from, h->flags & FLAG_KILLED); /* all vms here, the worker's among them */
         return;
     }
     if (h->kind == MAIL_LEVEL) {

@@ -300,6 +300,7 @@ void vm_task_end(struct vm_task *t, int status, int count)
 static void close_task(struct vm_task *t)
 {
     struct vm_tasks *self = t->tasks;
+    uint64_t before = self->vm ? vm_target(self->vm) : 0;
     if (self->vm)
         vm_set_target(self->vm, t->target);
     for (int i = 0; i < t->inner_count; i++)
@@ -308,7 +309,7 @@ static void close_task(struct vm_task *t)
     vm_reset(self->vm, t->co);
     lua_settop(t->co, 0);
     if (self->vm)
-        vm_set_target(self->vm, self->running ? self->running->target : 0);
+        vm_set_target(self->vm, before);
 }
 
 static void remove_ready(struct vm_task *t)

@@ -133,6 +133,29 @@ test("with retries cleanup runs once, at the end", function()
   deep(await_lines(1), { "cancelled" })
 end)
 
+test("a cleanup that does not end is broken into, once its job was killed", function()
+  local pool <close> = troupe.pool{ workers = 1 }
+  local job = pool:submit{ function() while true do end end, cleanup = function()
+    while true do pcall(function() while true do end end) end
+  end }
+  await.status(job, "running")
+  job:kill(0)
+  deep({ job:join() }, { false, "killed" })
+  eq(pool:submit(function() return 1 end):await(), 1)
+end)
+
+test("a worker whose cleanup is stuck in C is given up, once its job was killed", function()
+  local gate <close> = gates.gate()
+  local stuck, name = gates.stuck, gate.name
+  local pool <close> = troupe.pool{ workers = 1 }
+  local job = pool:submit{ function() while true do end end, cleanup = function() stuck(name) end }
+  await.status(job, "running")
+  job:kill(0)
+  deep({ job:join() }, { false, "killed" })
+  eq(pool:submit(function() return 1 end):await(), 1)
+  gate:open()
+end)
+
 test("a worker that is given up does not clean up late", function()
   local gate <close> = gates.gate()
   local over <close> = gates.gate()
