@@ -57,7 +57,7 @@ struct actor *actor_check(lua_State *L, int index)
 static int call_hook(lua_State *L)
 {
     lua_pushvalue(L, 2);
-    lua_rawget(L, 1);
+    lua_gettable(L, 1); /* loaded by then, if it was not */
     lua_replace(L, 2);
     lua_call(L, lua_gettop(L) - 2, 0);
     return 0;

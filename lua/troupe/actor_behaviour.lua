@@ -1,4 +1,5 @@
--- actor_behaviour.lua - behaviours: what a spawn names is loaded, and made into what the running of messages needs.
+-- actor_behaviour.lua - behaviours: what a spawn names is made into what the running of messages needs. Scripts are
+-- loaded by actor_script.lua.
 --
 -- A class is made of a behaviour once, when it is first spawned:
 --   handlers   name -> function, for messages; handlers[true] is the class itself
@@ -7,17 +8,18 @@
 --   run        for a behaviour that is a function
 --   concurrent, trap_exit, name, path
 
-local error, getmetatable, loadfile, next, package, pairs, rawget, setmetatable, string, tostring, type, xpcall =
-  error, getmetatable, loadfile, next, package, pairs, rawget, setmetatable, string, tostring, type, xpcall
-local io, traceback, _G = io, debug.traceback, _G
+local script = require "troupe.later" "troupe.actor_script"
+
+local error, getmetatable, next, pairs, rawget, setmetatable, tostring, type =
+  error, getmetatable, next, pairs, rawget, setmetatable, tostring, type
 
 local M = {}
 
--- What self has in every actor, filled by actor.lua. It goes before what the behaviour calls by the same name.
+-- What self has in every actor, filled by actor_life.lua. It goes before what the behaviour calls by the same name.
 M.base = {}
 
--- The search path that finds the library; nil: package.path.
-M.library_path = nil
+-- The search path that finds the library; false: package.path.
+M.library_path = false
 
 -- Not for messages.
 local special = { init = true, terminate = true, otherwise = true, code_change = true }
@@ -61,68 +63,11 @@ function M.of(behaviour, name, path)
   return class
 end
 
--- Where the scripts lie that come with the library: beside its modules, in the tree and where it is installed.
-local function crew_path(name)
-  local here = name:find "^actors/" and package.searchpath("troupe.actor", M.library_path or package.path)
-  if not here then return nil end
-  local tree = here:match "^(.*)lua/troupe/actor%.lua$"
-  local installed = here:match "^(.*)lua/5%.4/troupe/actor%.lua$"
-  return tree and tree .. name or installed and installed .. "troupe/" .. name
-end
-
-local function opens(path)
-  local file = path and io.open(path)
-  if file then file:close() end
-  return file and path
-end
-
---- Where a script lies.
--- @param name string: as for load
--- @return its path; nil, error
-function M.path(name)
-  if not (name:find("/", 1, true) or name:find "%.lua$") then return package.searchpath(name, package.path) end
-  local path = opens(name) or opens(crew_path(name))
-  if path then return path end
-  return nil, "cannot open " .. name
-end
-local file_of = M.path
-
---- Where the script is that a spawn names.
--- @return its path; nil, error
-function M.find_file(name)
-  local path, why = file_of(name)
-  if path then return path end
-  return nil, "no such behaviour: " .. (why:gsub("^%s+", ""))
-end
-
---- Loads a script, with globals of its own: what it sets, also by _G, nobody else sees; what it does not set is the
--- vm's.
--- @param name string: a path, with a slash or ending in .lua; else a module's name
--- @param path string: where that is, if it has been found; nil: it is looked for
--- @return a class; nil, error with its traceback
-function M.load(name, path)
-  local why
-  if not path then path, why = M.find_file(name) end
-  if not path then return nil, why end
-  local globals = setmetatable({}, { __index = _G })
-  globals._G = globals
-  local chunk
-  chunk, why = loadfile(path, "bt", globals)
-  if not chunk then return nil, why end
-  local ok, behaviour = xpcall(chunk, function(e) return traceback(tostring(e), 2) end, name, path)
-  if not ok then return nil, behaviour end
-  if type(behaviour) ~= "table" and type(behaviour) ~= "function" then
-    return nil, string.format("%s: a behaviour must return a table or a function, it returned a %s", path,
-      type(behaviour))
-  end
-  return M.of(behaviour, name, path)
-end
-
 --- The class of whatever a spawn or become names.
 -- @return the class; nil, error when a script does not load. Raises for other types
 function M.find(behaviour, what)
   local kind = type(behaviour)
-  if kind == "string" then return M.load(behaviour) end
+  if kind == "string" then return script.load(behaviour) end
   M.check(behaviour, what)
   return M.of(behaviour)
 end

@@ -7,8 +7,8 @@ local bonds = require "troupe.actor_bonds"
 local later = require "troupe.later"
 local task_core = require "troupe.task.core"
 
-local actor = later "troupe.actor"
 local future = later "troupe.actor_future"
+local ref_methods = later "troupe.actor_ref"
 local shutdown = later "troupe.actor_shutdown"
 
 local M = {}
@@ -25,7 +25,7 @@ function orders.link(ref, _, _, other) bonds.tied(ref, other) end
 
 function orders.unlink(ref, _, _, other) bonds.untie(ref, other) end
 
-function orders.stop(ref, _, _, reason) actor.stop_in_turn(ref, reason) end
+function orders.stop(ref, _, _, reason) ref_methods.stop_in_turn(ref, reason) end
 
 function orders.kill(ref) core.exit(ref, "killed", true, true) end
 

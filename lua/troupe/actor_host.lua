@@ -7,64 +7,18 @@
 
 require "troupe"
 local core = require "troupe.actor.core"
-local actor = require "troupe.actor"
+local life = require "troupe.actor_life"
 local behaviours = require "troupe.actor_behaviour"
 local bonds = require "troupe.actor_bonds"
-local bundle = require("troupe.later") "troupe.actor_bundle"
-local wait = require "troupe.waiting"
 
-local searchpath = package.searchpath
-local _G, assert, collectgarbage, error, loadfile, package, pairs, setmetatable, table =
-  _G, assert, collectgarbage, error, loadfile, package, pairs, setmetatable, table
+local collectgarbage, error, require, setmetatable = collectgarbage, error, require, setmetatable
 
 local M = {}
-
--- Libraries that the option `libs` left out.
-local function take_away(libs)
-  local wanted = { _G = true }
-  for _, name in pairs(libs) do wanted[name] = true end
-  for _, name in pairs { "coroutine", "table", "io", "os", "string", "math", "utf8", "debug", "package" } do
-    if not wanted[name] then _G[name], package.loaded[name] = nil, nil end
-  end
-  if not wanted.package then _G.require = nil end
-end
-
--- The library's own modules are found where the spawning vm finds them, whatever path the actor has.
-local function search_own(path)
-  return function(name)
-    local file = name:find "^troupe%f[.\0]" and searchpath(name, path)
-    if not file then return nil end
-    return assert(loadfile(file, "t")), file
-  end
-end
-
-local function furnish(opts)
-  if opts.path then
-    behaviours.library_path = package.path
-    table.insert(package.searchers, search_own(package.path))
-    package.path = opts.path
-  end
-  if opts.cpath then package.cpath = opts.cpath end
-  -- What is loaded later would find libraries gone, or no memory left.
-  if opts.libs or opts.memory_limit then bundle.load_all() end
-  if opts.libs then take_away(opts.libs) end
-end
 
 local function make(behaviour, opts, ...)
   local class, why = behaviours.find(behaviour, "spawn")
   if not class then return nil, why end
-  return actor.spawn_here(class, opts, ...)
-end
-
--- A vm that light actors share: it is told of by address, and lasts until it is killed.
-local function serve(number, opts)
-  bundle.load_all() -- loading a module is nothing to be broken into
-  local waiters = core.host_many(opts.place)
-  local own = waiters and core.own_address()
-  core.send_reply(number, opts.vm, true, own or nil)
-  if not own then return end -- there is one for that place already
-  require "troupe.actor_light".tell(waiters, true, own)
-  wait.wait({}, function() return false end)
+  return life.spawn_here(class, opts, ...)
 end
 
 --- The job.
@@ -77,12 +31,12 @@ end
 function M.run(number, behaviour, opts, ...)
   core.host()
   collectgarbage "restart"
-  if opts.place then return serve(number, opts) end
+  if opts.place then return require "troupe.actor_light".serve(number, opts) end
   if opts.place == false then
     core.send_reply(number, opts.vm, true, require "troupe.actor_light".choose())
     return
   end
-  furnish(opts)
+  if opts.path or opts.cpath or opts.libs or opts.memory_limit then require "troupe.actor_furnish".furnish(opts) end
   local ref, why = make(behaviour, opts, ...)
   if not ref then
     core.send_reply(number, opts.vm, true, nil, why)

@@ -9,14 +9,15 @@
 -- 1. core.place counts an actor; core.settle makes that the count of one that lives; who makes none calls core.unplace.
 
 local core = require "troupe.actor.core"
-local actor = require "troupe.actor"
-local behaviours = require "troupe.actor_behaviour"
 local bonds = require "troupe.actor_bonds"
 local control = require "troupe.actor_control"
 local future = require "troupe.actor_future"
 local globals = require "troupe.actor_globals"
+local life = require "troupe.actor_life"
+local script = require "troupe.actor_script"
 local task_core = require "troupe.task.core"
 local thread = require "troupe.actor_thread"
+local wait = require "troupe.waiting"
 
 local error, pcall, tostring, type = error, pcall, tostring, type
 
@@ -30,7 +31,7 @@ local BORN = 600
 -- ---- in the vm that it shall live in
 
 local function class_of(kind, what, path)
-  if kind == "script" then return behaviours.load(what, path) end
+  if kind == "script" then return script.load(what, path) end
   return globals.class_of(what)
 end
 
@@ -41,13 +42,13 @@ local function make(kind, what, path, opts, ...)
     if not opts.guest then core.unplace(core.own_address()) end
     return nil, why or class
   end
-  return actor.launch(class, opts, ...)
+  return life.launch(class, opts, ...)
 end
 
 function control.works.spawn(call, kind, what, path, opts, ...)
   local ref, why, unfinished = make(kind, what, path, opts, ...)
   if not unfinished then return core.reply_late(call, true, ref, why) end
-  task_core.spawn(function() core.reply_late(call, true, actor.await_start(ref)) end)
+  task_core.spawn(function() core.reply_late(call, true, life.await_start(ref)) end)
 end
 
 -- ---- where it is spawned
@@ -118,7 +119,7 @@ end
 
 local function description(behaviour)
   if type(behaviour) ~= "string" then return "value", globals.bytes_of(behaviour) end
-  local path, why = behaviours.find_file(behaviour)
+  local path, why = script.find_file(behaviour)
   if not path then return nil, why end
   return "script", behaviour, path
 end
@@ -127,7 +128,7 @@ local function spawn_here(kind, what, path, opts, ...)
   local ref, why, unfinished = make(kind, what, path, {
     placed = true, name = opts.name, link = opts.link, monitor = opts.monitor, mailbox_limit = opts.mailbox_limit,
   }, ...)
-  if unfinished then return actor.await_start(ref, opts.init_timeout) end
+  if unfinished then return life.await_start(ref, opts.init_timeout) end
   return ref, why
 end
 
@@ -184,6 +185,19 @@ function M.spawn(behaviour, opts, ...)
   return spawn_here(kind, what, path, opts, core.copy(...))
 end
 
-M.tell = tell
+-- ---- in a vm that actor_host.lua starts
+
+--- A vm that light actors share: it is told of by address, and lasts until it is killed.
+-- @param number integer: the call that waits for the address, of vm `opts.vm`
+-- @param opts   table: vm, place
+function M.serve(number, opts)
+  require "troupe.actor_bundle".load_all() -- loading a module is nothing to be broken into
+  local waiters = core.host_many(opts.place)
+  local own = waiters and core.own_address()
+  core.send_reply(number, opts.vm, true, own or nil)
+  if not own then return end -- there is one for that place already
+  tell(waiters, true, own)
+  wait.wait({}, function() return false end)
+end
 
 return M

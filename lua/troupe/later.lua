@@ -4,15 +4,21 @@
 
 local require, setmetatable = require, setmetatable
 
+local names = {} -- table that stands for a module -> the module's name
+
+local function load(self, key)
+  local value = require(names[self])[key]
+  self[key] = value
+  return value
+end
+
+local meta = { __index = load }
+
 --- A table to use in place of a module.
 -- @param name string: as for require
 -- @return table: its fields are the module's
 return function(name)
-  return setmetatable({}, {
-    __index = function(self, key)
-      local value = require(name)[key]
-      self[key] = value
-      return value
-    end,
-  })
+  local stand_in = setmetatable({}, meta)
+  names[stand_in] = name
+  return stand_in
 end

@@ -33,7 +33,7 @@ end
 
 -- A program without actors ends as its pools do, when the vm closes.
 local function close()
-  if not package.loaded["troupe.actor"] then return end
+  if not package.loaded["troupe.actor_life"] then return end
   local ok, err = xpcall(require "troupe".shutdown, handler, true)
   if not ok then complain(err) end
 end

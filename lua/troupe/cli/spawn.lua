@@ -110,7 +110,7 @@ end
 -- Observes the script; a handle to close.
 local function observe(state)
   local path, file, why
-  path, why = require "troupe.actor_behaviour".path(state.name)
+  path, why = require "troupe.actor_script".path(state.name)
   if path then file, why = program.watch_file(path) end
   if not file then return nil, why end
   return task.watch(file:descriptor(), "r", function()

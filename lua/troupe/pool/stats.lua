@@ -102,7 +102,7 @@ local LOG = 5
 -- a pool's job, which it would wait for.
 -- @param now boolean: what is pending is cancelled, what runs is stopped
 function M.shutdown(now)
-  local some = package.loaded["troupe.actor"] or #require "troupe.registry.core".vms() > 0
+  local some = package.loaded["troupe.actor_life"] or #require "troupe.registry.core".vms() > 0
   local actor = some and require "troupe.actor"
   if actor then actor.shutdown() end
   for _, pool in ipairs(core.pools() or {}) do core.shut(pool[1], now) end
