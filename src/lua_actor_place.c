@@ -93,6 +93,16 @@ static int place_failed(lua_State *L)
     return give_waiters(L, waiters);
 }
 
+/* (place, number) who waits there under that number, or was to start a vm there, leaves it -> false: the answer is on its way */
+static int withdraw(lua_State *L)
+{
+    int at = (int)luaL_checkinteger(L, 1);
+    luaL_argcheck(L, at >= 0 && at < PLACEMENT_MOST, 1, "no such place");
+    bool left = placement_withdraw(&placement_program, at, actors_of(L)->base, (uint64_t)luaL_optinteger(L, 2, 0));
+    lua_pushboolean(L, left);
+    return 1;
+}
+
 /* (address of a vm) the actor that was placed there was not made */
 static int unplace(lua_State *L)
 {
@@ -203,7 +213,7 @@ static int owner(lua_State *L)
 void actor_open_place(lua_State *L)
 {
     static const luaL_Reg functions[] = {
-        {"place", place}, {"host_many", host_many}, {"place_failed", place_failed}, {"unplace", unplace},
+        {"place", place}, {"host_many", host_many}, {"place_failed", place_failed}, {"unplace", unplace}, {"withdraw", withdraw},
         {"settle", settle}, {"is_placed", is_placed}, {"shield", shield}, {"unshield", unshield}, {"owner", owner},
         {NULL, NULL}};
     luaL_setfuncs(L, functions, 2);

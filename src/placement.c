@@ -74,6 +74,13 @@ enum placement_answer placement_choose(struct placement *self, const struct plac
     return answer;
 }
 
+/* The place may have been emptied since it was counted there. */
+static void uncount(struct placement_place *p)
+{
+    if (p->count > 0)
+        p->count--;
+}
+
 static void take_waiters(struct placement_place *p, struct placement_waiter **waiters)
 {
     *waiters = p->waiters;
@@ -100,11 +107,36 @@ void placement_failed(struct placement *self, int place, struct placement_waiter
     struct placement_place *p = &self->places[place];
     *waiters = NULL;
     pthread_mutex_lock(&self->lock);
-    if (p->vm == 0) {
+    if (p->vm == 0)
         take_waiters(p, waiters);
-        p->count = 0;
-    }
+    for (struct placement_waiter *w = *waiters; w; w = w->next)
+        uncount(p);
+    uncount(p);
     pthread_mutex_unlock(&self->lock);
+}
+
+static bool take_waiter(struct placement_place *p, uint64_t vm, uint64_t number)
+{
+    for (struct placement_waiter **at = &p->waiters; *at; at = &(*at)->next) {
+        struct placement_waiter *w = *at;
+        if (w->vm != vm || w->number != number)
+            continue;
+        *at = w->next;
+        free(w);
+        return true;
+    }
+    return false;
+}
+
+bool placement_withdraw(struct placement *self, int place, uint64_t vm, uint64_t number)
+{
+    struct placement_place *p = &self->places[place];
+    pthread_mutex_lock(&self->lock);
+    bool counted = number == 0 || take_waiter(p, vm, number);
+    if (counted)
+        uncount(p);
+    pthread_mutex_unlock(&self->lock);
+    return counted;
 }
 
 void placement_joined(struct placement *self, uint64_t vm)
@@ -120,8 +152,8 @@ void placement_left(struct placement *self, uint64_t vm)
 {
     pthread_mutex_lock(&self->lock);
     struct placement_place *p = find(self, vm);
-    if (p && p->count > 0)
-        p->count--;
+    if (p)
+        uncount(p);
     pthread_mutex_unlock(&self->lock);
 }
 

@@ -48,8 +48,12 @@ enum placement_answer placement_choose(struct placement *self, const struct plac
 /* The vm of a place has come up. False: another one was there first, and this one is of no use. Who waited is the caller's. */
 bool placement_up(struct placement *self, int place, uint64_t vm, struct placement_waiter **waiters);
 
-/* None could be started. Who waited is the caller's. */
+/* None could be started; who was to start it is counted no more, nor is who waited, who is the caller's. */
 void placement_failed(struct placement *self, int place, struct placement_waiter **waiters);
+
+/* Who waits there, under that number, waits no more; or, number 0, who was to start a vm leaves that to another that was there
+ * first. It is counted no more. False: it does not wait, for its answer is on its way. */
+bool placement_withdraw(struct placement *self, int place, uint64_t vm, uint64_t number);
 
 /* One more lives there, without having been sent. */
 void placement_joined(struct placement *self, uint64_t vm);

@@ -120,6 +120,50 @@ START_TEST(a_start_that_fails_or_is_not_heard_of_is_tried_again)
 }
 END_TEST
 
+START_TEST(who_gives_up_is_counted_no_more)
+{
+    struct placement_waiter *waiters;
+    for (int i = 0; i < 3; i++)
+        ck_assert_int_eq(choose(7, 0, 1), PLACEMENT_START);
+    for (uint64_t number = 55; number < 58; number++)
+        ck_assert_int_eq(choose(8, number, 2), PLACEMENT_WAIT);
+    ck_assert_uint_eq(places.places[0].count, 2);
+    ck_assert(!placement_withdraw(&places, 0, 9, 55));
+    ck_assert(placement_withdraw(&places, 0, 8, 55));
+    ck_assert(!placement_withdraw(&places, 0, 8, 55));
+    ck_assert_uint_eq(places.places[0].count, 1);
+    ck_assert(placement_up(&places, 0, 101, &waiters));
+    ck_assert_ptr_null(waiters);
+    ck_assert(placement_up(&places, 1, 102, &waiters));
+    placement_free_waiters(&waiters);
+    ck_assert(!placement_withdraw(&places, 1, 8, 56));
+    ck_assert_uint_eq(places.places[1].count, 2);
+    placement_failed(&places, 2, &waiters);
+    placement_free_waiters(&waiters);
+    ck_assert_uint_eq(places.places[2].count, 0);
+}
+END_TEST
+
+START_TEST(of_two_that_start_a_vm_the_later_is_counted_no_more)
+{
+    struct placement_waiter *waiters;
+    for (int i = 0; i < 3; i++)
+        ck_assert_int_eq(choose(7, 0, 1), PLACEMENT_START);
+    for (int i = 0; i < 2; i++)
+        ck_assert_int_eq(choose(7, 0, 20), PLACEMENT_START);
+    ck_assert_uint_eq(places.places[0].count, 2);
+    ck_assert(placement_up(&places, 0, 101, &waiters));
+    ck_assert(!placement_up(&places, 0, 102, &waiters));
+    ck_assert(placement_withdraw(&places, 0, 7, 0));
+    ck_assert_uint_eq(places.places[0].count, 1);
+    ck_assert(placement_up(&places, 1, 103, &waiters));
+    placement_failed(&places, 1, &waiters);
+    ck_assert_ptr_null(waiters);
+    ck_assert_uint_eq(places.places[1].vm, 103);
+    ck_assert_uint_eq(places.places[1].count, 1);
+}
+END_TEST
+
 START_TEST(the_place_of_a_vm_that_is_gone_is_free)
 {
     fill(4);
@@ -143,6 +187,8 @@ int main(void)
     tcase_add_test(cases, an_actors_actors_live_beside_it_until_there_are_clearly_more);
     tcase_add_test(cases, who_comes_while_a_vm_starts_waits_for_it);
     tcase_add_test(cases, a_start_that_fails_or_is_not_heard_of_is_tried_again);
+    tcase_add_test(cases, who_gives_up_is_counted_no_more);
+    tcase_add_test(cases, of_two_that_start_a_vm_the_later_is_counted_no_more);
     tcase_add_test(cases, the_place_of_a_vm_that_is_gone_is_free);
     return suite_run(suite);
 }

@@ -72,8 +72,19 @@ local function start(at)
   local ok, vm = pcall(thread.start_shared, number, at)
   if ok then ok, vm = up:join() end
   if ok and vm then return vm end
-  if ok then return place() end -- somebody else's was there first
+  if ok then -- somebody else's was there first
+    core.withdraw(at)
+    return place()
+  end
   tell(core.place_failed(at), false, vm)
+  return nil, vm
+end
+
+-- Who is not told in time is counted no more.
+local function await_up(up, at, number)
+  local ok, vm = up:join(START)
+  if ok == nil and not core.withdraw(at, number) then ok, vm = up:join(START) end
+  if ok then return vm end
   return nil, vm
 end
 
@@ -99,11 +110,7 @@ function place()
   local number = core.await_reply()
   local up = future.of(number)
   how, at = core.place(number)
-  if how == "wait" then
-    local ok, vm = up:join(START)
-    if ok then return vm end
-    return nil, vm
-  end
+  if how == "wait" then return await_up(up, at, number) end
   core.reply_late(number, false)
   if how == "there" then return at end
   return start(at)
@@ -130,6 +137,13 @@ local function spawn_here(kind, what, path, opts, ...)
   }, ...)
   if unfinished then return life.await_start(ref, opts.init_timeout) end
   return ref, why
+end
+
+-- (whether they could be copied, arguments of init or the error) -> as M.spawn
+local function spawn_copied(kind, what, path, opts, ok, ...)
+  if ok then return spawn_here(kind, what, path, opts, ...) end
+  core.unplace(core.own_address())
+  error((...), 0)
 end
 
 -- Its init takes too long: it ends as soon as it is known.
@@ -182,7 +196,7 @@ function M.spawn(behaviour, opts, ...)
   local vm, why = place()
   if not vm then return nil, tostring(why) end
   if vm ~= core.own_address() then return spawn_there(vm, kind, what, path, opts, ...) end
-  return spawn_here(kind, what, path, opts, core.copy(...))
+  return spawn_copied(kind, what, path, opts, pcall(core.copy, ...))
 end
 
 -- ---- in a vm that actor_host.lua starts
