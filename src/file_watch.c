@@ -1,16 +1,20 @@
 /* file_watch.c - inotify on the directory, since editors put a new file in the old one's place.
  *
- * A path that is a symbolic link has two places where the file may change: where the link stands, and where it leads.
+ * A path with symbolic links in it has several places where the file may change: where each link stands, of directories
+ * too, and where they lead in the end.
  *
  * Invariants:
- *  1. place[0] is where the path stands, place[1] where it leads; both are watched, though they may be the same;
- *  2. the descriptor does not block: taking reads all there is.
+ *  1. place[0] is where the path stands; those behind it are the links on the way from there, and the end of it. All are
+ *     watched, though several may be the same;
+ *  2. a directory is watched while there is a place in it;
+ *  3. the descriptor does not block: taking reads all there is.
  */
 #include "file_watch.h"
 
 #include <errno.h>
 #include <limits.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/inotify.h>
@@ -18,51 +22,125 @@
 
 #include "troupe.h"
 
+enum { LINKS = 40, PLACES = LINKS + 2 }; /* links that the kernel follows; where the path stands, and the end */
+
 struct place {
-    int watch;  /* of its directory; -1: none */
-    char *name; /* in it */
+    int watch; /* of its directory */
+    char *path;
+    const char *name; /* the path's end */
 };
 
 struct file_watch {
     int descriptor;
     char *path;
-    struct place place[2];
+    struct place place[PLACES];
+    int count;
 };
 
-static void leave(struct place *place)
+/* The way along a path. */
+struct walk {
+    char at[PATH_MAX];   /* the directory reached, without links but at its beginning */
+    char rest[PATH_MAX]; /* what is still to go */
+    char name[NAME_MAX + 1];
+};
+
+static void leave(struct file_watch *self, struct place *place)
 {
-    free(place->name);
-    *place = (struct place){.watch = -1};
+    bool in_use = false;
+    for (int i = 0; i < self->count; i++)
+        in_use |= self->place[i].watch == place->watch;
+    if (!in_use)
+        inotify_rm_watch(self->descriptor, place->watch); /* fails where the directory itself is gone */
+    free(place->path);
 }
 
-static int enter(struct file_watch *self, struct place *place, const char *path)
+/* The path has a slash in it. */
+static int enter(struct file_watch *self, const char *path)
 {
     const char *slash = strrchr(path, '/');
-    char *directory = slash ? strndup(path, (size_t)(slash - path) + 1) : strdup(".");
-    char *name = strdup(slash ? slash + 1 : path);
-    int rc = directory && name ? 0 : TROUPE_ENOMEM, watch = -1;
+    char *directory = strndup(path, (size_t)(slash - path) + 1), *copy = strdup(path);
+    int rc = self->count < PLACES && directory && copy ? 0 : TROUPE_ENOMEM, watch = -1;
     if (rc == 0) {
-        watch = inotify_add_watch(self->descriptor, directory, IN_CLOSE_WRITE | IN_MOVED_TO);
+        watch = inotify_add_watch(self->descriptor, directory, IN_CLOSE_WRITE | IN_MOVED_TO | IN_CREATE);
         if (watch < 0)
             rc = errno == ENOSPC || errno == ENOMEM ? TROUPE_ELIMIT : TROUPE_EINVAL;
     }
     free(directory);
     if (rc) {
-        free(name);
+        free(copy);
         return rc;
     }
-    *place = (struct place){watch, name};
+    self->place[self->count++] = (struct place){watch, copy, copy + (slash - path) + 1};
     return 0;
 }
 
-/* A link that leads elsewhere now is followed. Where that cannot be watched, the link itself is. */
+/* Moves the first name of the rest to `name`; false when there is none. */
+static bool next_name(struct walk *walk)
+{
+    size_t from = strspn(walk->rest, "/"), length = strcspn(walk->rest + from, "/");
+    if (length == 0 || length > NAME_MAX)
+        return false;
+    memcpy(walk->name, walk->rest + from, length);
+    walk->name[length] = '\0';
+    memmove(walk->rest, walk->rest + from + length, strlen(walk->rest + from + length) + 1);
+    return true;
+}
+
+/* The rest of the way leads along the link's target first. */
+static bool turn_off(struct walk *walk, const char *target)
+{
+    char rest[PATH_MAX];
+    if (snprintf(rest, sizeof rest, "%s/%s", target, walk->rest) >= (int)sizeof rest)
+        return false;
+    strcpy(walk->rest, rest);
+    if (*target == '/')
+        strcpy(walk->at, "/");
+    return true;
+}
+
+/* Goes on by the name; false where the way ends. */
+static bool step(struct file_watch *self, struct walk *walk)
+{
+    char here[PATH_MAX], target[PATH_MAX];
+    if (snprintf(here, sizeof here, "%s/%s", walk->at, walk->name) >= (int)sizeof here)
+        return false;
+    ssize_t length = readlink(here, target, sizeof target - 1);
+    bool leads_off = length > 0, is_last = walk->rest[strspn(walk->rest, "/")] == '\0';
+    if ((leads_off || is_last) && enter(self, here))
+        return false;
+    if (!leads_off) {
+        strcpy(walk->at, here);
+        return true;
+    }
+    target[length] = '\0';
+    return turn_off(walk, target);
+}
+
+/* Links that lead elsewhere now are followed. Where that cannot be watched, those on the way are. */
 static void follow(struct file_watch *self)
 {
-    char *end = realpath(self->path, NULL);
-    leave(&self->place[1]);
-    if (end)
-        (void)enter(self, &self->place[1], end);
-    free(end);
+    struct walk walk;
+    struct place old[PLACES];
+    int had = self->count;
+    memcpy(old, self->place, sizeof old);
+    self->count = 1;
+    if (snprintf(walk.rest, sizeof walk.rest, "%s", self->path) < (int)sizeof walk.rest) {
+        strcpy(walk.at, *self->path == '/' ? "/" : ".");
+        while (next_name(&walk) && step(self, &walk))
+            ;
+    }
+    for (int i = 1; i < had; i++)
+        leave(self, &old[i]);
+}
+
+/* The path of a name in the current directory. */
+static char *beside(const char *name)
+{
+    size_t size = strlen(name) + 3;
+    char *path = malloc(size);
+    if (path)
+        snprintf(path, size, "./%s", name);
+    return path;
 }
 
 int file_watch_new(struct file_watch **self, const char *path)
@@ -71,10 +149,9 @@ int file_watch_new(struct file_watch **self, const char *path)
     *self = NULL;
     if (!w)
         return TROUPE_ENOMEM;
-    w->place[0].watch = w->place[1].watch = -1;
     w->descriptor = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
-    w->path = strdup(path);
-    int rc = w->descriptor < 0 ? TROUPE_ELIMIT : w->path ? enter(w, &w->place[0], path) : TROUPE_ENOMEM;
+    w->path = strchr(path, '/') ? strdup(path) : beside(path);
+    int rc = w->descriptor < 0 ? TROUPE_ELIMIT : w->path ? enter(w, w->path) : TROUPE_ENOMEM;
     if (rc) {
         file_watch_destroy(&w);
         return rc;
@@ -90,8 +167,8 @@ void file_watch_destroy(struct file_watch **self)
     if (!w)
         return;
     *self = NULL;
-    leave(&w->place[0]);
-    leave(&w->place[1]);
+    for (int i = 0; i < w->count; i++)
+        free(w->place[i].path);
     if (w->descriptor >= 0)
         close(w->descriptor);
     free(w->path);
@@ -103,14 +180,20 @@ int file_watch_descriptor(const struct file_watch *self)
     return self->descriptor;
 }
 
+static bool is_link(const char *path)
+{
+    char target;
+    return readlink(path, &target, 1) == 1;
+}
+
 static bool concerns(const struct file_watch *self, const struct inotify_event *event)
 {
     if (event->mask & IN_Q_OVERFLOW)
         return true; /* nobody knows */
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < self->count; i++) {
         const struct place *place = &self->place[i];
         if (event->len > 0 && event->wd == place->watch && strcmp(event->name, place->name) == 0)
-            return true;
+            return !(event->mask & IN_CREATE) || is_link(place->path); /* a file is complete when it is closed */
     }
     return false;
 }

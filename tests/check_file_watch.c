@@ -6,6 +6,7 @@
 #include <limits.h>
 #include <poll.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -38,10 +39,11 @@ static void set_up(void)
 static void tear_down(void)
 {
     file_watch_destroy(&self);
-    static const char *const names[] = {"file", "other", "link", "below/file"};
+    static const char *const names[] = {"file", "other", "link", "middle", "now", "below/file", "above/file"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         unlink(path_of(names[i]));
     rmdir(path_of("below"));
+    rmdir(path_of("above"));
     rmdir(directory);
 }
 
@@ -113,6 +115,100 @@ START_TEST(a_link_is_followed_to_where_it_leads)
 }
 END_TEST
 
+/* As ln -sfn does it: gone, and there again. */
+static void lead(const char *link, const char *target)
+{
+    unlink(path_of(link));
+    ck_assert_int_eq(symlink(target, path_of(link)), 0);
+}
+
+static void make_two_directories(void)
+{
+    ck_assert_int_eq(mkdir(path_of("below"), 0700), 0);
+    ck_assert_int_eq(mkdir(path_of("above"), 0700), 0);
+    write_file("below/file");
+    write_file("above/file");
+}
+
+START_TEST(a_link_in_the_middle_of_a_chain_may_lead_elsewhere)
+{
+    make_two_directories();
+    lead("middle", "below/file");
+    lead("link", "middle");
+    ck_assert_int_eq(file_watch_new(&self, path_of("link")), 0);
+    lead("middle", path_of("above/file"));
+    ck_assert(file_watch_take(self));
+    write_file("below/file");
+    ck_assert(!file_watch_take(self));
+    write_file("above/file");
+    ck_assert(file_watch_take(self));
+    write_file("middle");
+    ck_assert(file_watch_take(self));
+}
+END_TEST
+
+START_TEST(a_directory_on_the_way_may_be_another_one)
+{
+    make_two_directories();
+    lead("now", "below");
+    lead("link", "now/file");
+    ck_assert_int_eq(file_watch_new(&self, path_of("link")), 0);
+    write_file("above/file");
+    ck_assert(!file_watch_take(self));
+    lead("now", "above");
+    ck_assert(file_watch_take(self));
+    write_file("below/file");
+    ck_assert(!file_watch_take(self));
+    write_file("above/file");
+    ck_assert(file_watch_take(self));
+}
+END_TEST
+
+/* How many directories are watched. */
+static int count_watches(void)
+{
+    char line[256], path[64];
+    int count = 0;
+    snprintf(path, sizeof path, "/proc/self/fdinfo/%d", file_watch_descriptor(self));
+    FILE *file = fopen(path, "r");
+    ck_assert_ptr_nonnull(file);
+    while (fgets(line, sizeof line, file))
+        count += strncmp(line, "inotify ", 8) == 0;
+    fclose(file);
+    return count;
+}
+
+START_TEST(a_directory_to_which_nothing_leads_any_more_is_not_watched)
+{
+    make_two_directories();
+    lead("link", "below/file");
+    ck_assert_int_eq(file_watch_new(&self, path_of("link")), 0);
+    ck_assert_int_eq(count_watches(), 2);
+    for (int i = 0; i < 10; i++) {
+        lead("link", i % 2 ? "below/file" : "above/file");
+        ck_assert(file_watch_take(self));
+        ck_assert_int_eq(count_watches(), 2);
+    }
+    lead("link", "file");
+    ck_assert(file_watch_take(self));
+    ck_assert_int_eq(count_watches(), 1);
+    write_file("file");
+    ck_assert(file_watch_take(self));
+}
+END_TEST
+
+START_TEST(a_link_to_itself_leads_nowhere)
+{
+    lead("link", "link");
+    ck_assert_int_eq(file_watch_new(&self, path_of("link")), 0);
+    ck_assert(!file_watch_take(self));
+    lead("link", "file");
+    ck_assert(file_watch_take(self));
+    write_file("file");
+    ck_assert(file_watch_take(self));
+}
+END_TEST
+
 START_TEST(a_missing_directory_is_refused)
 {
     ck_assert_int_eq(file_watch_new(&self, path_of("nowhere/file")), TROUPE_EINVAL);
@@ -131,6 +227,10 @@ int main(void)
     tcase_add_test(all, a_file_that_takes_its_place_is_told);
     tcase_add_test(all, it_may_come_and_go);
     tcase_add_test(all, a_link_is_followed_to_where_it_leads);
+    tcase_add_test(all, a_link_in_the_middle_of_a_chain_may_lead_elsewhere);
+    tcase_add_test(all, a_directory_on_the_way_may_be_another_one);
+    tcase_add_test(all, a_directory_to_which_nothing_leads_any_more_is_not_watched);
+    tcase_add_test(all, a_link_to_itself_leads_nowhere);
     tcase_add_test(all, a_missing_directory_is_refused);
     return suite_run(suite);
 }
