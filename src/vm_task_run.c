@@ -55,6 +55,7 @@ static void run(struct vm_task *t)
     struct vm_task *outer = self->running;
     lua_State *outer_co = self->co;
     int outer_rigid = self->rigid, count = 0, arguments = t->values;
+    uint64_t before = self->vm ? vm_target(self->vm) : 0; /* the outer task may be shielded */
     t->state = RUNNING;
     t->values = 0;
     self->running = t;
@@ -69,7 +70,7 @@ static void run(struct vm_task *t)
     if (self->meter)
         meter_out(t, outer);
     if (self->vm)
-        vm_set_target(self->vm, outer ? outer->target : 0);
+        vm_set_target(self->vm, before);
     self->running = outer;
     self->co = outer_co;
     self->rigid = outer_rigid;
