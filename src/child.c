@@ -238,6 +238,7 @@ int child_start(struct child *self, bool keep)
     int rc = thread_start(&self->thread, self->plan.name, run, self);
     if (rc)
         atomic_store(&self->holders, 1);
+    log_say_misnomer();
     return rc;
 }
 

@@ -20,6 +20,7 @@ _Thread_local struct interrupt_aim interrupt_aim __attribute__((tls_model("initi
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static atomic_int taken; /* the number; written under the lock */
+static _Atomic(const char *) misnomer;
 
 #if WITH_TSAN
 /* ThreadSanitizer's sigaction puts signals off until the thread calls into libc, which a Lua loop never
@@ -63,7 +64,7 @@ static bool seize(int number)
 /* The number that TROUPE_SIGNAL names; 0 when it names none of the real-time ones. */
 static int chosen(void)
 {
-    const char *text = getenv("TROUPE_SIGNAL");
+    const char *value = getenv("TROUPE_SIGNAL"), *text = value;
     char *end;
     long base = 0;
     if (!text)
@@ -75,7 +76,16 @@ static int chosen(void)
     if (base)
         text += 8;
     long number = base + strtol(text, &end, 10);
-    return *end == '\0' && number >= SIGRTMIN && number <= SIGRTMAX ? (int)number : 0;
+    if (*end == '\0' && number >= SIGRTMIN && number <= SIGRTMAX)
+        return (int)number;
+    if (*value)
+        atomic_store(&misnomer, value);
+    return 0;
+}
+
+const char *interrupt_misnomer(void)
+{
+    return atomic_exchange(&misnomer, NULL);
 }
 
 static int take(void)

@@ -22,6 +22,9 @@ extern _Thread_local struct interrupt_aim interrupt_aim __attribute__((tls_model
  * program. */
 int interrupt_take(void);
 
+/* What TROUPE_SIGNAL says, once the signal was taken, if it names no real-time signal; told once. NULL: nothing of the kind. */
+const char *interrupt_misnomer(void);
+
 /* The signal's number; 0 before it is taken. */
 int interrupt_signal(void);
 

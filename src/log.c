@@ -23,6 +23,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "interrupt.h"
 #include "log_inner.h"
 #include "troupe.h"
 
@@ -159,6 +160,13 @@ void log_say(int level, const char *format, ...)
     if ((size_t)size >= sizeof text)
         size = sizeof text - 1;
     log_put(&(struct record){ .level = level, .time_us = log_now_us(), .message = { text, (size_t)size } });
+}
+
+void log_say_misnomer(void)
+{
+    const char *name = interrupt_misnomer();
+    if (name)
+        log_say(RECORD_WARNING, "TROUPE_SIGNAL names no real-time signal: '%s'; signal %d is taken", name, interrupt_signal());
 }
 
 /* Takes all there is. Under the lock. */

@@ -79,6 +79,9 @@ struct unpack_text log_process_of(const struct record *record, char room[LOG_PRO
 /* The library's own words, a line without newline at its end. */
 void log_say(int level, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* Says once that TROUPE_SIGNAL names no real-time signal, when that was found. */
+void log_say_misnomer(void);
+
 /* From now on records go there; those said before go to where they went before. 0, or a status with the reason in why. */
 int log_to(const struct log_destination *destination, char *why, size_t why_size);
 

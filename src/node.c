@@ -24,6 +24,7 @@
 #include "clock.h"
 #include "codes.h"
 #include "ear.h"
+#include "log.h"
 #include "mailbox.h"
 #include "mailbox_route.h"
 #include "node_pools.h"
@@ -286,6 +287,7 @@ int node_enter(const struct worker_hooks *hooks, struct ear *ear)
     if (rc == 0)
         house.clients++;
     pthread_mutex_unlock(&house.lock);
+    log_say_misnomer();
     return rc;
 }
 

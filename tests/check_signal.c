@@ -45,6 +45,9 @@ START_TEST(the_environment_chooses_the_signal)
     ck_assert_int_eq(interrupt_take(), 0);
     ck_assert_int_eq(interrupt_signal(),
                      choice->from_min == 99 ? SIGRTMAX + choice->from_max : SIGRTMIN + choice->from_min);
+    const char *misnomer = interrupt_misnomer();
+    ck_assert_str_eq(misnomer ? misnomer : "", choice->from_max == 0 ? choice->text : "");
+    ck_assert_ptr_null(interrupt_misnomer());
 }
 END_TEST
 

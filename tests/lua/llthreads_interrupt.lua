@@ -194,4 +194,23 @@ t.test("the chosen signal is taken with the first thread, and no other", functio
   t.eq(script(), "true\tfalse\n")
 end)
 
+t.test("a choice that is no signal is warned about, once", function()
+  local code = [[
+    local llthreads = require "llthreads"
+    for i = 1, 3 do print(llthreads.new("return " .. i):start():join()) end
+    print(require("troupe").pool { workers = 1 }:submit("return 4"):await()) ]]
+  for _, case in ipairs { { "SIGRTMAX+1", true }, { "9", true }, { "SIGRTMAX-1", false }, { "", false } } do
+    local path = os.tmpname()
+    local file <close> = assert(io.open(path, "w"))
+    file:write(code)
+    file:close()
+    local status, out, err = t.run { "env", "TROUPE_SIGNAL=" .. case[1], t.interpreter(), path }
+    os.remove(path)
+    t.eq(status, 0, err)
+    t.eq(out, "true\t1\ntrue\t2\ntrue\t3\n4\n")
+    local _, warnings = err:gsub("TROUPE_SIGNAL names no real%-time signal: '" .. case[1]:gsub("%p", "%%%0") .. "'", "")
+    t.eq(warnings, case[2] and 1 or 0, err)
+  end
+end)
+
 t.finish()
