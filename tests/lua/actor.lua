@@ -364,9 +364,13 @@ test("a full mailbox makes send wait, and try_send say so", function()
   eq(slow:try_send "work", true)
   deep({ slow:try_send "work" }, { nil, "full" })
   eq(slow:info().mailbox, 2)
-  local sent
-  local sender = task.spawn(function() sent = slow:send "work" end)
-  task.sleep(0.005)
+  local began, sent
+  local sender = task.spawn(function()
+    began = true
+    sent = slow:send "work"
+  end)
+  await(function() return began end)
+  eq(slow:info().mailbox, 2)
   eq(sent, nil)
   gate = true
   task.join(sender)

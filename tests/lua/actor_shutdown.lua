@@ -115,10 +115,10 @@ end)
 
 test("troupe run ends a program that is interrupted in that order, too", function()
   local status, err = ends(function(source, path, ending)
-    return t.run { "sh", "-c", [[
+    return t.run { "sh", "-c", t.awaiting .. [[
       d=$(mktemp -d) || exit 99; trap 'rm -rf "$d"' EXIT
       "$TROUPE" run "$1" "$2" "$3" >"$d/out" & pid=$!
-      until grep -q ready "$d/out"; do sleep 0.01; done
+      see "$d/out" ready
       kill -INT $pid; wait $pid]], "sh", source, path, ending }
   end, "interrupt")
   eq(status, 130, err)

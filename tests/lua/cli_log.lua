@@ -5,15 +5,13 @@ local t = require "harness"
 local lines_of = require "log_fixture".lines_of
 
 -- What the shell scripts below share. serve OPTION... runs a sink in the background, its number in $sink, and waits
--- until it listens; $endpoint is its first endpoint. say TEXT... logs, from a program of its own. await COMMAND waits
--- for it.
-local prelude = [[
+-- until it listens; $endpoint is its first endpoint. say TEXT... logs, from a program of its own.
+local prelude = t.awaiting .. [[
   set -u
   dir=$(mktemp -d)
   cd "$dir"
   sink=
   trap '[ -z "$sink" ] || kill -9 $sink 2>/dev/null; cd /; rm -rf "$dir"' EXIT
-  await() { until "$@" >/dev/null 2>&1; do sleep 0.02; done; }
   serve() {
     : >err
     "$TROUPE" log "$@" >>out 2>err &
@@ -232,7 +230,8 @@ EOT
       "$LUA" sender.lua "$endpoint" $i $1 &
       senders="$senders $!"
     done
-    until [ $(wc -l <x.log) -ge $((8 * $1)) ]; do sleep 0.2; done
+    all=$((8 * $1))
+    await eval '[ $(wc -l <x.log) -ge $all ]'
     : >arrived
     for sender in $senders; do wait $sender || echo "a sender failed"; done
     end TERM

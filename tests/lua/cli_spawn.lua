@@ -4,14 +4,15 @@
 
 local t = require "harness"
 
--- `start` starts the program. `await FILE TEXT` waits until the file holds the text. `script` makes the actor of what
--- it reads, at once. `finish` awaits the end and prints the status, the output, and what was said of the actor.
-local prelude = [[
-  d=$(mktemp -d) || exit 99; trap 'rm -rf "$d"' EXIT; cd "$d" || exit 99
+-- `start` starts the program. `script` makes the actor of what it reads, at once. `finish` awaits the
+-- end and prints the status, the output, and what was said of the actor.
+local prelude = t.awaiting .. [[
+  d=$(mktemp -d) || exit 99; pid=; cd "$d" || exit 99
+  trap '[ -z "$pid" ] || kill -9 $pid; rm -rf "$d"' EXIT
+  ended() { wait $pid; status=$?; pid=; return $status; }
   start() { "$TROUPE" spawn "$@" >out 2>err & pid=$!; }
-  await() { until grep -q -- "$2" "$1" 2>/dev/null; do sleep 0.01; done; }
   script() { cat >new; mv new actor.lua; }
-  finish() { wait $pid; echo "status $?"; cat out; grep '^troupe spawn' err; }
+  finish() { ended; echo "status $?"; cat out; grep '^troupe spawn' err; }
 ]]
 
 local function spawn(script, expected)
@@ -39,9 +40,9 @@ t.test("init gets the arguments as strings; an actor that stops ends the program
 end)
 
 t.test("Ctrl-C ends it by way of its terminate, with 130; SIGTERM with 143", function()
-  spawn(actor "tell 'up'" .. "start actor.lua; await out up; kill -INT $pid; finish",
+  spawn(actor "tell 'up'" .. "start actor.lua; see out up; kill -INT $pid; finish",
     "status 130\nup\nterminate\tshutdown\n")
-  spawn(actor "tell 'up'" .. "start actor.lua; await out up; kill -TERM $pid; finish",
+  spawn(actor "tell 'up'" .. "start actor.lua; see out up; kill -TERM $pid; finish",
     "status 143\nup\nterminate\tshutdown\n")
 end)
 
@@ -50,7 +51,7 @@ t.test("a second Ctrl-C ends the program at once, whatever runs", function()
     return { init = function() print "up" io.stdout:flush() end,
       terminate = function() print "down" io.stdout:flush() while true do end end }
 EOT
-    start actor.lua; await out up; kill -INT $pid; await out down; kill -INT $pid; finish]], "status 130\nup\ndown\n")
+    start actor.lua; see out up; kill -INT $pid; see out down; kill -INT $pid; finish]], "status 130\nup\ndown\n")
 end)
 
 t.test("an actor that fails is started again", function()
@@ -95,16 +96,16 @@ local function counter(word)
 end
 
 t.test("--watch: a script that changes is loaded anew, and self stays", function()
-  spawn(counter "a" .. "start --watch actor.lua; until [ -e a1 ]; do sleep 0.01; done\n" .. counter "b"
-    .. [[await err reloaded; await out 'now b'; kill -INT $pid; finish]],
+  spawn(counter "a" .. "start --watch actor.lua; await [ -e a1 ]\n" .. counter "b"
+    .. [[see err reloaded; see out 'now b'; kill -INT $pid; finish]],
     "status 130\nnow b\ttrue\nterminate\tshutdown\ntroupe spawn: actor.lua reloaded\n")
 end)
 
 t.test("--watch: a script that does not load changes nothing and says why; the next one may", function()
-  spawn(counter "a" .. [[start --watch actor.lua; until [ -e a1 ]; do sleep 0.01; done
-    echo 'return return' | script; await err 'not reloaded'
-    rm -f a[0-9]*; until [ -n "$(ls a[0-9]* 2>/dev/null)" ]; do sleep 0.01; done
-    ]] .. counter "b" .. "await out 'now b'; await err ' reloaded'; kill -INT $pid; finish", [[
+  spawn(counter "a" .. [[start --watch actor.lua; await [ -e a1 ]
+    echo 'return return' | script; see err 'not reloaded'
+    rm -f a[0-9]*; await eval 'ls a[0-9]*'
+    ]] .. counter "b" .. "see out 'now b'; see err ' reloaded'; kill -INT $pid; finish", [[
 status 130
 now b	true
 terminate	shutdown
@@ -114,7 +115,7 @@ troupe spawn: actor.lua reloaded
 end)
 
 t.test("--watch: what does not start is started when the script changes", function()
-  spawn("echo 'return return' | script; start --watch actor.lua; await err waiting\n" .. actor "tell 'up' self:stop()"
+  spawn("echo 'return return' | script; start --watch actor.lua; see err waiting\n" .. actor "tell 'up' self:stop()"
     .. "finish", [[
 status 0
 up
@@ -125,14 +126,14 @@ troupe spawn: waiting for actor.lua to change
 end)
 
 t.test("--watch: Ctrl-C ends it while it waits for the script; one that is nowhere cannot be watched", function()
-  spawn("echo 'return return' | script; start --watch actor.lua; await err waiting; kill -INT $pid; wait $pid; echo $?",
+  spawn("echo 'return return' | script; start --watch actor.lua; see err waiting; kill -INT $pid; ended; echo $?",
     "130\n")
   spawn("start --watch actor.lua; finish", "status 1\ntroupe spawn: cannot open actor.lua\n")
 end)
 
 t.test("--watch: an actor that is a function is started anew", function()
   spawn([[echo 'return function(self) print "one" io.stdout:flush() self:receive() end' | script
-    start --watch actor.lua; await out one
+    start --watch actor.lua; see out one
     echo 'return function() print "two" io.stdout:flush() end' | script; finish]],
     "status 0\none\ntwo\ntroupe spawn: actor.lua is started anew\n")
 end)

@@ -172,6 +172,21 @@ M.script_deadline = 300 * slowdown
 -- How many times slower than a plain build this one runs: tests that repeat something may divide by it.
 M.slowdown = slowdown
 
+--- What scripts of the shell begin with that wait: `await COMMAND...` runs the command until it succeeds, `see FILE
+-- TEXT` waits until the file holds the text. After a deadline that only a hang can miss they end the script, and say
+-- for what they waited.
+M.awaiting = ([[
+  turns=0
+  await() {
+    until "$@" >/dev/null 2>&1; do
+      turns=$((turns + 1))
+      [ $turns -lt %d ] || { echo "never came: $*" >&2; exit 98; }
+      sleep 0.01
+    done
+  }
+  see() { await grep -q -- "$2" "$1"; }
+]]):format(10000 * slowdown)
+
 --- How the workers of pools run that say nothing of it: "thread" or "process" (tests/lua/isolations.lua).
 M.isolation = os.getenv("TEST_ISOLATION") or "thread"
 

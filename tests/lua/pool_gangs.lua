@@ -1,8 +1,8 @@
 -- pool_gangs.lua - jobs that start together, and how often jobs start.
 
+local await = require "await"
 local t = require "harness"
 local troupe = require "troupe"
-local task = require "troupe.task"
 
 local test, eq, ok, match, raises, deep = t.test, t.eq, t.ok, t.match, t.raises, t.deep
 
@@ -60,7 +60,7 @@ test("a gang waits until it has all its workers, and what came later waits with 
   local gate = os.tmpname()
   os.remove(gate)
   local busy = pool:submit(function(name) repeat local file = io.open(name) until file end, gate)
-  while busy:status() ~= "running" do task.sleep(0.001) end
+  await.status(busy, "running")
   local fns, clear = meeting(2)
   local gang = pool:gang(fns)
   local later = pool:submit(function() return "later" end)
@@ -124,7 +124,7 @@ test("a pool with a rate runs all its jobs, retries and repeating ones too", fun
   for i = 1, 50 do jobs[i] = pool:submit{ sometimes, retries = 9 } end
   local repeating = pool:submit{ function() end, every = 0.001, on_complete = function() runs = runs + 1 end }
   for _, job in ipairs(jobs) do job:await() end
-  while runs < 3 do task.sleep(0.001) end
+  await(function() return runs >= 3 end)
   repeating:cancel()
 end)
 

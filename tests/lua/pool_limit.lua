@@ -1,5 +1,6 @@
 -- pool_limit.lua - bounded queues: submit waits for a place, or gives up.
 
+local await = require "await"
 local t = require "harness"
 local troupe = require "troupe"
 local task = require "troupe.task"
@@ -56,15 +57,20 @@ test("submit waits for a place, in a task and outside", function()
     pool:submit{ nothing, on_success = function() done = done + 1 end }
     ok(pool:stats().pending <= 1)
   end
-  while done < 100 do task.sleep(0.001) end
+  await(function() return done >= 100 end)
   pool:pause()
   pool:submit(type, 1)
-  local result
-  task.spawn(function() result = pool:submit(type, 1):await() end)
-  task.sleep(0.002)
-  eq(result, nil)
+  local began, job, result
+  task.spawn(function()
+    began = true
+    job = pool:submit(type, 1)
+    result = job:await()
+  end)
+  await(function() return began end)
+  eq(pool:stats().pending, 1) -- had it got a place, that would have been answered earlier
+  eq(job, nil)
   pool:resume()
-  while not result do task.sleep(0.001) end
+  await(function() return result end)
   eq(result, "number")
 end)
 
@@ -80,7 +86,7 @@ test("who waits for a place gets it first come, first served", function()
     end)
   end
   pool:resume()
-  while #order < 10 do task.sleep(0.001) end
+  await(function() return #order >= 10 end)
   deep(order, { 1, 2, 3, 4, 5, 6, 7, 8, 9, 10 })
 end)
 
@@ -137,7 +143,7 @@ test("closing a pool ends the waiting for a place", function()
   task.sleep(0)
   eq(good, nil)
   pool:shutdown()
-  while good == nil do task.sleep(0.001) end
+  await(function() return good ~= nil end)
   eq(good, false)
   ok(err:find "the pool is closed")
 end)
@@ -156,7 +162,7 @@ test("no place is lost or made, whoever gives up when", function()
       running = running - 1
     end)
   end
-  while running > 0 or ended < sent do task.sleep(0.001) end
+  await(function() return running == 0 and ended >= sent end)
   eq(sent + full, 8 * (200 // t.slowdown + 10))
   eq(places(pool), 3)
 end)

@@ -1,5 +1,6 @@
 -- pool_outcomes.lua - callbacks, as_completed, clear, and the pool's settings for outcomes.
 
+local await = require "await"
 local t = require "harness"
 local troupe = require "troupe"
 local task = require "troupe.task"
@@ -51,7 +52,7 @@ test("as_completed(false) does not wait, and a number of seconds is all it waits
   local pool <close> = troupe.pool{ workers = 1 }
   local done = pool:submit(double, 1)
   pool:submit(function() require "troupe".task.sleep(3600) end)
-  while done:status() ~= "finished" do task.sleep(0.001) end
+  await.status(done, "finished")
   local seen = 0
   for job in pool:as_completed(false) do
     eq(job, done)
@@ -130,7 +131,7 @@ end)
 test("cancelled jobs are told of as failed", function()
   local pool <close> = troupe.pool{ workers = 1 }
   local blocker = pool:submit(function() while true do require "troupe".task.sleep(0.001) end end)
-  while blocker:status() ~= "running" do task.sleep(0.001) end
+  await.status(blocker, "running")
   local said = {}
   local job = pool:submit({ double, delay = 1000, on_success = error, on_error = function(_, err) said[1] = err end,
     on_complete = function(j) said[2] = j end }, 1)
@@ -263,7 +264,7 @@ end)
 test("clear drops pending jobs and outcomes", function()
   local pool <close> = troupe.pool{ workers = 1 }
   local ended = pool:submit(double, 1)
-  while ended:status() ~= "finished" do task.sleep(0.001) end
+  await.status(ended, "finished")
   local later = pool:submit({ double, delay = 1000 }, 2)
   pool:clear()
   for _ in pool:as_completed() do error "nothing is left" end

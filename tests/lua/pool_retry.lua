@@ -112,7 +112,7 @@ test("closing a pool does not wait for a decision that never comes", function()
     asked = true
     task.sleep(1e6)
   end }
-  while not asked do task.sleep(0.001) end
+  await(function() return asked end)
   eq(job:status(), "delayed")
   eq(job:cancel(), false)
   deep({ job:join() }, { false, "no" })
@@ -121,7 +121,7 @@ test("closing a pool does not wait for a decision that never comes", function()
     asked = true
     task.sleep(1e6)
   end }
-  while not asked do task.sleep(0.001) end
+  await(function() return asked end)
   pool:close()
   deep({ job:join() }, { false, "no" })
 end)
@@ -147,7 +147,7 @@ test("a repeating job asks in each turn, and goes on", function()
       asked = asked + 1
       return attempt < 2
     end }
-  while failed < 3 do task.sleep(0.001) end
+  await(function() return failed >= 3 end)
   job:cancel()
   ok(asked >= 6)
 end)

@@ -39,7 +39,7 @@ test("a worker's current job is told with its name", function()
   local gate = os.tmpname()
   os.remove(gate)
   local job = pool:submit({ block, name = "blocker" }, gate)
-  while job:status() ~= "running" do task.sleep(0.001) end
+  await.status(job, "running")
   local worker = pool:stats().workers[1]
   eq(worker.state, "busy")
   deep(worker.job, { id = job:info().id, name = "blocker" })
