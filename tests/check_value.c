@@ -453,7 +453,7 @@ START_TEST(thousands_of_arguments_keep_their_order)
     ck_assert_int_eq(count, COUNT);
     ck_assert_int_eq(lua_gettop(L), COUNT);
     for (int i = 1; i <= COUNT; i++)
-        ck_assert_int_eq(lua_tointeger(L, i), i % 3 ? i : 0);
+        assert_cheaply(lua_tointeger(L, i) == (i % 3 ? i : 0));
     buffer_release(&out);
 }
 END_TEST
@@ -518,20 +518,20 @@ START_TEST(text_is_told_from_bytes_wherever_it_changes)
     static const unsigned char pieces[] = { 'a',  0x80, 0xbf, 0xc1, 0xc2, 0xe0, 0xa0,
                                             0x9f, 0xed, 0xf0, 0x90, 0x8f, 0xf4, 0xf5 };
     uint64_t seed = 11;
-    int valid = 0;
+    int valid = 0, rounds = 300000 / suite_slowdown();
 
-    for (int round = 0; round < 300000; round++) {
+    for (int round = 0; round < rounds; round++) {
         unsigned char bytes[80];
         size_t lead = next_random(&seed) % 60, size = lead + 1 + next_random(&seed) % 6;
 
         memset(bytes, 'x', sizeof bytes);
         for (size_t i = lead; i < size; i++)
             bytes[i] = pieces[next_random(&seed) % sizeof pieces];
-        ck_assert_int_eq(utf8_valid(bytes, size + 4), plainly_valid(bytes, size + 4));
-        ck_assert_int_eq(utf8_valid(bytes, size), plainly_valid(bytes, size));
+        assert_cheaply(utf8_valid(bytes, size + 4) == plainly_valid(bytes, size + 4));
+        assert_cheaply(utf8_valid(bytes, size) == plainly_valid(bytes, size));
         valid += plainly_valid(bytes, size);
     }
-    ck_assert_int_gt(valid, 1000);
+    ck_assert_int_gt(valid, rounds / 300);
 }
 END_TEST
 

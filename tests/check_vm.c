@@ -278,7 +278,7 @@ START_TEST(blocks_of_the_allocator_keep_their_bytes)
     size_t used = 0;
     unsigned seed = (unsigned)_i + 1;
     vm_memory_init(&memory, 0);
-    for (int step = 0; step < 50000; step++) {
+    for (int step = 0; step < 50000 / suite_slowdown(); step++) {
         int at = rand_r(&seed) % BLOCKS;
         struct block *block = &blocks[at];
         size_t old = block->size, size = random_size(&seed);

@@ -183,7 +183,7 @@ static void judge(const void *bytes, size_t size)
 
 START_TEST(msgpack_c_reads_what_we_write)
 {
-    for (int round = 0; round < ROUNDS; round++) {
+    for (int round = 0; round < ROUNDS / suite_slowdown(); round++) {
         struct buffer out;
 
         buffer_init(&out);
@@ -253,7 +253,7 @@ static void pack(msgpack_packer *packer, int index)
 
 START_TEST(we_read_what_msgpack_c_writes)
 {
-    for (int round = 0; round < ROUNDS; round++) {
+    for (int round = 0; round < ROUNDS / suite_slowdown(); round++) {
         msgpack_sbuffer bytes;
         msgpack_packer packer;
         int count;

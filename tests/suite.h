@@ -6,6 +6,17 @@
 
 #include <check.h>
 
+/* Where thousands are checked: Check writes each assertion of its own into a file, which costs more than all the rest. */
+#define assert_cheaply(condition) ((condition) ? (void)0 : ck_abort_msg("%s", #condition))
+
+/* How many times slower than a plain build this one runs: what is repeated for good measure may be divided by it. */
+static inline int suite_slowdown(void)
+{
+    const char *slowdown = getenv("TEST_SLOWDOWN");
+    int times = slowdown ? atoi(slowdown) : 1;
+    return times > 1 ? times : 1;
+}
+
 /* More of the suite's tests, with a deadline that only a hang can miss. */
 static inline TCase *suite_case(Suite *suite, const char *name)
 {

@@ -81,7 +81,7 @@ static inline size_t from_hex(const char *hex, unsigned char *bytes)
     for (; *hex; hex += 2) {
         while (*hex == ' ')
             hex++;
-        ck_assert_int_eq(sscanf(hex, "%2x", &byte), 1);
+        assert_cheaply(sscanf(hex, "%2x", &byte) == 1);
         bytes[size++] = (unsigned char)byte;
     }
     return size;
