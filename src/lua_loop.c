@@ -18,6 +18,7 @@
 #include "node.h"
 #include "troupe.h"
 #include "value.h"
+#include "vm.h"
 #include "vm_task.h"
 #include "worker.h"
 
@@ -329,6 +330,7 @@ static struct question *push_question(lua_State *L)
     struct question *q = lua_newuserdatauv(L, sizeof *q, 0);
     *q = (struct question){.future = {.resolve = keep_answer}};
     if (luaL_newmetatable(L, "troupe.question")) {
+        vm_interrupt_spare(forget_question);
         lua_pushcfunction(L, forget_question);
         lua_setfield(L, -2, "__gc");
         lua_pushcfunction(L, forget_question);

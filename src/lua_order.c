@@ -164,6 +164,7 @@ int lua_order_of_pool(lua_State *L, int index, bool init, const struct gate *gat
         .rate_jobs = (int32_t)number_field(L, index, "rate_jobs"),
         .rate_per = number_field(L, index, "rate_per"),
         .gate = (uint64_t)(uintptr_t)gate,
+        .places = gate ? 0 : (uint64_t)number_field(L, index, "queue_limit"),
         .log_level = level_field(L, index),
         .process = bit_field(L, index, "process", 1),
         .hosts = bit_field(L, index, "hosts", 1),

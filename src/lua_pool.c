@@ -18,6 +18,7 @@
 #include "lua_job.h"
 #include "lua_order.h"
 #include "lua_outcome.h"
+#include "lua_place.h"
 #include "lua_pool_inner.h"
 #include "lua_output.h"
 #include "lua_question.h"
@@ -157,6 +158,7 @@ struct submission {
     int first, last;  /* on the stack: function, arguments */
     int extra;        /* values in front of them: see push_extra */
     struct job_order *order;
+    struct lua_place *place; /* NULL: none */
     bool discard, apart;
 };
 
@@ -178,6 +180,8 @@ static int submit(lua_State *L, const struct submission *s)
     if (s->order)
         append_order(L, &m, s->order, future);
     post(L, pool, &m, future);
+    if (s->place)
+        lua_place_leave(s->place);
     if (future && s->order && s->order->every > 0)
         lua_job_repeat(L);
     if (future && !s->apart)
@@ -278,10 +282,13 @@ static int pool_submit_ordered(lua_State *L)
     struct job_order order = lua_order_of_job(L, 2);
     static const struct job_order none;
     bool discard = boolean_field(L, "discard"), apart = boolean_field(L, "apart");
+    struct lua_place *place = lua_place_of(L, 2, "placed");
+    if (place)
+        order.place = lua_place_id(place);
     bool plain = memcmp(&order, &none, sizeof order) == 0;
     int extra = push_extra(L);
     const struct submission s = {.first = 3 + extra, .last = lua_gettop(L), .extra = extra, .order = plain ? NULL : &order,
-                                 .discard = discard, .apart = apart};
+                                 .place = place, .discard = discard, .apart = apart};
     return submit(L, &s);
 }
 
@@ -312,17 +319,15 @@ static int pool_submit_batch(lua_State *L)
     return 1;
 }
 
-/* The places that the settings at index 1 allow. */
+/* The places that the settings at index 1 allow. A worker process has none of them here: the node does, and is asked. */
 static void make_gate(lua_State *L, struct lua_pool *self)
 {
     lua_getfield(L, 1, "queue_limit");
-    if (lua_toboolean(L, -1) && mailbox_house() != 0)
-        luaL_error(L, "troupe.pool: option 'queue_limit': not in a worker process, whose pools another process keeps");
     lua_getfield(L, 1, "preload");
     if (lua_toboolean(L, -1) && self->remote)
         luaL_error(L, "troupe.pool: option 'preload': C functions cannot cross to another process");
     lua_pop(L, 1);
-    if (lua_toboolean(L, -1) && !(self->gate = gate_new(lua_tointeger(L, -1))))
+    if (lua_toboolean(L, -1) && mailbox_house() == 0 && !(self->gate = gate_new(lua_tointeger(L, -1))))
         luaL_error(L, "not enough memory");
     lua_pop(L, 1);
 }

@@ -4,9 +4,9 @@
 #include <lauxlib.h>
 
 #include "ear.h"
-#include "gate.h"
 #include "loop.h"
 #include "lua_loop.h"
+#include "lua_place.h"
 #include "mailbox_route.h"
 
 /* (pool, soon, timeout) -> true when it has drained, nil at the timeout */
@@ -62,43 +62,6 @@ static int pool_pause(lua_State *L)
     return lua_loop_ask(L, &question, -1);
 }
 
-/* (pool) -> true when a place for a job was taken at once */
-static int pool_enter(lua_State *L)
-{
-    struct lua_pool *self = lua_pool_check_open(L);
-    lua_pushboolean(L, self->gate && gate_enter(self->gate));
-    return 1;
-}
-
-/* (pool) -> an id for a question to the node that may be taken back */
-static int pool_new_id(lua_State *L)
-{
-    lua_pushinteger(L, (lua_Integer)ear_new_id(lua_pool_check_open(L)->ear));
-    return 1;
-}
-
-/* (pool, id, timeout) -> true when a place was taken, false when the pool closes; nil at the timeout */
-static int pool_await_place(lua_State *L)
-{
-    struct lua_pool *self = lua_pool_check_open(L);
-    struct header question = {.kind = MAIL_PLACE, .pool = self->id, .id = (uint64_t)luaL_checkinteger(L, 2), .u.number = 1};
-    return lua_loop_ask(L, &question, lua_loop_deadline(L, 3));
-}
-
-/* (pool, id) the question for a place is taken back, or the place that was given for it; id 0: a place that was taken */
-static int pool_give_place(lua_State *L)
-{
-    struct lua_pool *self = lua_pool_check(L);
-    struct message *m = message_new(MAIL_PLACE);
-    if (!m)
-        return luaL_error(L, "not enough memory");
-    message_header(m)->pool = self->id;
-    message_header(m)->id = (uint64_t)luaL_checkinteger(L, 2);
-    message_header(m)->u.number = 0;
-    ear_post(self->ear, NULL, &m);
-    return 0;
-}
-
 /* () -> an array of arrays: id, name of each pool of the program; nil when there was no memory for it */
 static int pool_list_all(lua_State *L)
 {
@@ -106,7 +69,7 @@ static int pool_list_all(lua_State *L)
     return lua_loop_ask(L, &question, -1);
 }
 
-/* (id) -> workers, gate, whether they are processes, in an array; nil when there is no such pool */
+/* (id) -> workers, gate, whether they are processes, whether few may wait, in an array; nil when there is no such pool */
 static int pool_find(lua_State *L)
 {
     const struct header question = {.kind = MAIL_FIND, .pool = (uint32_t)luaL_checkinteger(L, 1)};
@@ -159,9 +122,9 @@ static int pool_shut(lua_State *L)
 void lua_pool_add_questions(lua_State *L)
 {
     static const luaL_Reg functions[] = {{"shutdown", pool_shutdown}, {"stats", pool_stats}, {"cancel", pool_cancel},
-                                         {"resize", pool_resize}, {"pause", pool_pause}, {"enter", pool_enter}, {"pools", pool_list_all},
-                                         {"find", pool_find}, {"handle", pool_handle}, {"is_guest", pool_is_guest}, {"disown", pool_disown}, {"stats_of", pool_stats_of}, {"shut", pool_shut}, {"new_id", pool_new_id},
-                                         {"await_place", pool_await_place}, {"give_place", pool_give_place}, {"join", pool_join}, {NULL, NULL}};
+                                         {"resize", pool_resize}, {"pause", pool_pause}, {"pools", pool_list_all},
+                                         {"find", pool_find}, {"handle", pool_handle}, {"is_guest", pool_is_guest}, {"disown", pool_disown}, {"stats_of", pool_stats_of}, {"shut", pool_shut}, {"place", lua_place_new},
+                                         {"enter", lua_place_enter}, {"await_place", lua_place_await}, {"join", pool_join}, {NULL, NULL}};
     int table = lua_gettop(L) - UP_COUNT;
     for (const luaL_Reg *f = functions; f->name; f++) {
         for (int i = 1; i <= UP_COUNT; i++)

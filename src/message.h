@@ -40,7 +40,7 @@ enum message_kind {
     MAIL_ASK,    /* node -> client: shall job `id`, whose run `number` failed, run again? Body: as of an outcome */
     MAIL_DECIDE, /* client -> node: `number` 1: it shall, 0: it shall not */
     MAIL_JOIN,   /* client -> node: ANSWER true once nothing is pending in pool `pool` */
-    MAIL_PLACE,  /* client -> node: `number` 1: a place for a job, please; ANSWER true, false when it closes. 0: question `id` is taken back, or its place */
+    MAIL_PLACE,  /* client -> node: a place for a job, please, or back: enum message_place. ANSWER true, false when it closes */
     MAIL_POOLS,  /* client -> node: ANSWER the pools of the program, an array of arrays: id, name */
     MAIL_FIND,   /* client -> node: ANSWER what a handle on pool `pool` needs: workers, gate; nil when there is no such pool */
     MAIL_EMIT,   /* worker -> node -> client: job `id` sends its `number`th letter of run `code`, FLAG_SYNC: and waits */
@@ -98,6 +98,13 @@ enum message_flag {
     FLAG_STOPPED = 512,  /* the outcome: the job was asked to end. With ERROR: it was made to */
     FLAG_EXTRA = 1024,   /* the body begins with functions beside the call's own, see vm_extra.c */
     FLAG_CLEANUP = 2048  /* RUN: the job has ended, its cleanup is all that shall run */
+};
+
+/* The `number` of MAIL_PLACE. */
+enum message_place {
+    PLACE_BACK = 0, /* question `id` is taken back, or the place that was given for it; no answer */
+    PLACE_WAIT = 1, /* as soon as there is one */
+    PLACE_NOW = 2   /* if there is one; else ANSWER nil */
 };
 
 struct header {

@@ -89,10 +89,11 @@ static void return_to_sender(struct node *self, struct message **letter)
     bool job = h->kind == MAIL_SUBMIT, closing = h->kind == MAIL_CLOSE, discarded = h->flags & FLAG_DISCARD;
     bool from_worker = h->kind == MAIL_DONE || h->kind == MAIL_PARKED || h->kind == MAIL_BEGUN || h->kind == MAIL_REFUSE || h->kind == MAIL_RETURN || h->kind == MAIL_KEPT || h->kind == MAIL_SPENT || h->kind == MAIL_LOOK ||
                        h->kind == MAIL_DOWN || h->kind == MAIL_UP || h->kind == MAIL_DOOMED;
-    bool statement = h->kind == MAIL_DECIDE || (h->kind == MAIL_PLACE && h->u.number == 0);
+    bool statement = h->kind == MAIL_DECIDE || (h->kind == MAIL_PLACE && h->u.number == PLACE_BACK);
     bool of_stream = h->kind == MAIL_EMIT || h->kind == MAIL_WINDOW || h->kind == MAIL_TAKEN || h->kind == MAIL_RESUME;
     if (from_worker || of_stream || discarded || statement)
         return;
+    bool place = h->kind == MAIL_PLACE;
     h->kind = job ? MAIL_RESULT : MAIL_ANSWER;
     h->flags = job ? FLAG_ERROR : 0;
     h->to = h->from;
@@ -101,7 +102,7 @@ static void return_to_sender(struct node *self, struct message **letter)
         static const unsigned char closed[] = "\xb2the pool is closed\xc0";
         buffer_append(&(*letter)->bytes, closed, sizeof closed - 1);
     } else {
-        buffer_append(&(*letter)->bytes, closing ? "\xc3" : "\xc0", 1);
+        buffer_append(&(*letter)->bytes, closing ? "\xc3" : place ? "\xc2" : "\xc0", 1);
     }
     mailbox_deliver(self->mailbox, letter);
 }

@@ -16,7 +16,8 @@ struct pool_order {
     int32_t rate_jobs;   /* most that start in any rate_per seconds; 0: no bound */
     int32_t log_level;   /* failed jobs are logged at it; 0: they are not */
     double rate_per;
-    uint64_t gate;       /* address of the pool's struct gate, held for the node; 0: any number may wait */
+    uint64_t gate;       /* address of the pool's struct gate, held for the node; 0: any number may wait, but for: */
+    uint64_t places;     /* of a client in another process, where no address is of use: how many may; 0: any number */
     uint32_t name_size, path_size, cpath_size; /* closing zeros included */
     uint32_t libs_size;     /* standard libraries, comma-separated; 0: all */
     uint32_t preload_size;  /* for each preloaded function its address, then its name with a closing zero */
@@ -58,6 +59,7 @@ struct job_order {
     uint32_t name_size;
     double timeout; /* seconds of one run; 0: none */
     uint64_t gang;  /* id of the job that leads its gang; 0: none */
+    uint64_t place; /* with ORDER_PLACED: id of the question by which it has the place; 0: it was taken at the gate */
     int32_t gang_size; /* of the leader: how many jobs it has */
     uint32_t more_unused;
 };

@@ -294,6 +294,8 @@ static int read_pool_order(struct pool *self, struct pool_order *order)
     memcpy(order, body, sizeof *order);
     if (address_node(self->owner) == 0) /* else the address is another process's */
         self->gate = (struct gate *)(uintptr_t)order->gate;
+    else if (order->places > 0 && !(self->gate = gate_new(order->places < INT64_MAX ? (int64_t)order->places : INT64_MAX)))
+        return TROUPE_ENOMEM;
     size_t texts = (size_t)order->name_size + order->path_size + order->cpath_size + order->libs_size;
     size_t strings = texts + order->preload_size;
     bool addresses = order->preload_size > 0 && address_node(self->owner) != 0; /* of another process */
@@ -379,6 +381,7 @@ void pool_destroy(struct pool **pool)
     message_destroy_list(&self->drain);
     message_destroy_list(&self->joining);
     message_destroy_list(&self->waiting);
+    message_destroy_list(&self->granted);
     gate_release(&self->gate);
     message_destroy_list(&self->recalled);
     message_destroy_list(&self->looked_for);

@@ -102,6 +102,7 @@ struct pool {
     struct pool_times *times; /* NULL: it is hidden, and nobody asks */
     struct gate *gate;       /* NULL: any number of jobs may wait */
     struct message *waiting; /* questions for a place, the first first */
+    struct message *granted; /* those that have one, of which no job is known yet */
     struct ticket *owed;
     size_t foreign;              /* tickets of others than the pool's own owner */
     struct ticket_extra *asking; /* jobs whose owner is asked about retries */
@@ -235,6 +236,13 @@ void pool_job_begun(struct pool *self, struct message **letter, double now);
 /* Places for jobs that wait: a letter about one; the job no longer waits; the pool closes; a client is gone. */
 void pool_place(struct pool *self, struct message **letter);
 void pool_leave_place(struct pool *self, struct ticket *t);
+
+/* True when the job that `owner` submits with that order has a place, which is the job's from now on. */
+bool pool_claim_place(struct pool *self, uint64_t owner, const struct job_order *order);
+
+/* There is no job for the place that was claimed. */
+void pool_refuse_place(struct pool *self);
+
 void pool_refuse_places(struct pool *self);
 void pool_forget_places(struct pool *self, uint64_t owner);
 

@@ -160,19 +160,22 @@ static bool has_cleanup(const struct message *letter)
 void pool_submit(struct pool *self, struct message **letter, double now)
 {
     struct header *h = message_header(*letter);
-    struct ticket *t = slab_get(&self->tickets);
+    struct job_spec spec = {.id = h->id};
+    struct job_order order = {0};
+    pool_read_order(*letter, &spec, &order);
+    bool placed = pool_claim_place(self, h->from, &order);
+    struct ticket *t = spec.load = slab_get(&self->tickets);
     if (!t) {
+        if (placed)
+            pool_refuse_place(self);
         reject(self, letter, "not enough memory");
         return;
     }
-    struct job_spec spec = {.id = h->id, .load = t};
-    struct job_order order = {0};
-    pool_read_order(*letter, &spec, &order);
     *t = (struct ticket){.letter = *letter, .owner = h->from, .id = h->id, .slot = h->slot, .flags = h->flags,
                          .repeatable = spec.retry.retries != 0 || spec.every > 0 || has_cleanup(*letter) || self->worker.process,
                          .cleanup = has_cleanup(*letter),
                          .outlive = (order.bits & ORDER_OUTLIVE || h->flags & FLAG_DISCARD) != 0,
-                         .placed = order.bits & ORDER_PLACED && self->gate};
+                         .placed = placed};
     self->foreign += t->owner != self->owner;
     h->u.seconds = now + spec.delay; /* when it is queued, for the statistics */
     int rc = pool_add_extra(self, t, &order) ? dispatcher_submit(self->dispatcher, &spec, now) : TROUPE_ENOMEM;

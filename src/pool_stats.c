@@ -126,10 +126,11 @@ void pool_answer_find(struct pool *self, struct message **letter)
     struct buffer *out = &(*letter)->bytes;
     struct gate *gate = address_node(message_header(*letter)->from) ? NULL : self->gate; /* of use in this process alone */
     message_clear_body(*letter);
-    int rc = pack_array(out, 3);
+    int rc = pack_array(out, 4);
     rc = rc ? rc : pack_unsigned(out, (uint64_t)dispatcher_limit(self->dispatcher));
     rc = rc ? rc : pack_unsigned(out, (uint64_t)(uintptr_t)gate);
     rc = rc ? rc : pack_boolean(out, self->worker.process != NULL);
+    rc = rc ? rc : pack_boolean(out, self->gate != NULL);
     if (rc || dispatcher_is_closing(self->dispatcher)) {
         message_clear_body(*letter);
         pack_nil(out);

@@ -71,6 +71,10 @@ enum vm_interrupt {
  * (xpcall's) and finalisers run without hooks in Lua: those alone finish first. */
 void vm_interrupt(struct vm *self, enum vm_interrupt how, uint64_t target);
 
+/* A C function that closes what must be closed whatever is broken into: called, it runs, and what comes then is broken into. It
+ * is short, and runs no Lua. Any thread, once for all vms. */
+void vm_interrupt_spare(lua_CFunction closer);
+
 /* Takes a request for that target back. From any thread that knows the vm still exists. */
 void vm_calm(struct vm *self, uint64_t target);
 

@@ -26,6 +26,7 @@
  *  8. owned, owner, timer and asked_at change under the lock, and vm_destroy disowns before it closes: nobody signals a
  *     thread that is gone or interrupts a state that is being closed.
  */
+#include <assert.h>
 #include <errno.h>
 #include <signal.h>
 #include <string.h>
@@ -100,10 +101,37 @@ static void push_place(lua_State *L)
     lua_pushliteral(L, "");
 }
 
+enum { SPARED_MOST = 4 };
+
+static _Atomic(lua_CFunction) spared[SPARED_MOST];
+
+void vm_interrupt_spare(lua_CFunction closer)
+{
+    for (int i = 0; i < SPARED_MOST; i++) {
+        lua_CFunction none = NULL;
+        if (atomic_compare_exchange_strong(&spared[i], &none, closer) || none == closer)
+            return;
+    }
+    assert(!"there are more closers than are spared");
+}
+
+static bool is_spared(lua_State *L, lua_Debug *call)
+{
+    lua_getinfo(L, "f", call);
+    lua_CFunction called = lua_tocfunction(L, -1);
+    lua_pop(L, 1);
+    for (int i = 0; called && i < SPARED_MOST; i++) {
+        if (atomic_load_explicit(&spared[i], memory_order_relaxed) == called)
+            return true;
+    }
+    return false;
+}
+
 static void hook(lua_State *L, lua_Debug *event)
 {
     struct vm *self = vm_of(L);
-    (void)event;
+    if (event->event == LUA_HOOKCALL && is_spared(L, event))
+        return; /* the next hook finds what it did, if only that it returns */
     if (!self || !answer(self)) {
         lua_sethook(L, NULL, 0, 0);
         return;

@@ -167,6 +167,29 @@ test("no place is lost or made, whoever gives up when", function()
   eq(places(pool), 3)
 end)
 
+test("a job that is killed while it submits, or waits for that, loses no place", function()
+  local pool <close> = troupe.pool{ workers = 2, queue_limit = 2, name = "besieged" }
+  local callers <close> = troupe.pool{ workers = 2 }
+  local jobs = {}
+  for i = 1, 120 // t.slowdown + 10 do
+    jobs[i] = callers:submit(function()
+      local found = require "troupe".find_pool "besieged"
+      require "troupe".emit "here"
+      while true do
+        found:submit(function() end)
+        found:submit{ function() end, enqueue_timeout = 0 }
+      end
+    end)
+    jobs[i]:stream()()
+    local spun = os.clock() + i % 7 * 1e-4
+    repeat task.sleep(0) until os.clock() >= spun
+    ok(jobs[i]:kill(0))
+    deep({ jobs[i]:join() }, { false, "killed" })
+  end
+  pool:join()
+  eq(places(pool), 2)
+end)
+
 test("misuse is told by name", function()
   raises("option 'queue_limit': integer of at least 1 expected, got 0", troupe.pool, { queue_limit = 0 })
   local pool <close> = troupe.pool{ queue_limit = 1 }

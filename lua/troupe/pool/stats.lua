@@ -84,7 +84,7 @@ function M.find(name)
     local found = pool[2] == name and core.find(pool[1])
     if found then
       local handle = core.handle(pool[1], found[1], found[2], found[3])
-      if found[2] ~= 0 then
+      if found[4] then
         settings[handle] = { queue_limit = true }
         core.be_particular(handle)
       end

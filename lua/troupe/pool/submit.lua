@@ -135,7 +135,8 @@ end
 -- A place that was taken for the job is given back when there is none.
 local function settled(self, order, ok, ...)
   if ok then return ... end
-  if order.placed then core.give_place(self, 0) end
+  local place = order.placed
+  if place then core.give_place(self, place == true and 0 or place) end
   error((...), 0)
 end
 
@@ -157,11 +158,11 @@ function M._submit_checked(self, fn, opts, place, ...)
   order.apart = told ~= nil or group ~= nil or opts.every ~= nil
   -- A gang waits as a whole: it must not wait for places for its last jobs behind its first ones.
   local limited = pool.queue_limit and not (place or opts.delay or opts.at or opts.every)
-  if limited and not take_place(self, opts.enqueue_timeout, 4) then
+  order.placed = limited and take_place(self, opts.enqueue_timeout, 4)
+  if limited and not order.placed then
     if opts.on_enqueue_timeout then opts.on_enqueue_timeout(...) end
     return nil, "full"
   end
-  order.placed = limited
   local job = post(self, order, fn, ...)
   if not job then return end
   names[job] = opts.name
