@@ -14,7 +14,8 @@
  *  3. letters are passed on in order, both ways; those that the socket does not take yet stay in `frames`, and no more are
  *     taken from the box, where the node can have them back;
  *  4. the struct is freed by the second of the two that let go of it: thread, and joiner or abandoner;
- *  5. MAIL_DOWN comes from box 0 of the house: all that lived there is gone.
+ *  5. MAIL_DOWN comes from box 0 of the house: all that lived there is gone;
+ *  6. without memory for what the process says it is left unread, and tried again; a large letter loses its body.
  */
 #include "bridge_inner.h"
 
@@ -39,7 +40,7 @@
 #include "thread.h"
 #include "troupe.h"
 
-enum { START_ATTEMPTS = 5, LETTERS_A_TURN = 256, OBITUARY_SIZE = REASON_SIZE + 120 };
+enum { START_ATTEMPTS = 5, LAST_TRIES = 20, LETTERS_A_TURN = 256, OBITUARY_SIZE = REASON_SIZE + 120 };
 
 static const double SLICE = 0.05;         /* seconds until what could not be delivered is tried again */
 static const double FIRST_BACKOFF = 0.05; /* seconds; doubled with each attempt */
@@ -114,15 +115,19 @@ static void from_process(struct bridge *self, struct message **letter)
     }
 }
 
-/* What the process sets for all vms it knows itself. */
+/* What the process has set for all vms it knows itself. */
+static void take_levels(struct bridge *self)
+{
+    if (self->records.levels.count == self->levels_heard)
+        return;
+    self->levels_heard = self->records.levels.count;
+    self->level = log_set_level_here(self->records.levels.last);
+}
+
 static void hear_log(struct bridge *self)
 {
-    int level = -1;
-    records_pump(&self->records, &level);
-    if (level < 0)
-        return;
-    self->level = level;
-    log_set_level_of_all(level);
+    records_pump(&self->records);
+    take_levels(self);
 }
 
 /* Outputs, records, the bell, the process's end, which has been looked after when there is no process any more. */
@@ -146,6 +151,12 @@ static void look_around(struct bridge *self)
     }
 }
 
+static bool lose_body(struct message *letter)
+{
+    log_say(RECORD_ERROR, "a large letter of kind %d from a worker process is lost: not enough memory", message_header(letter)->kind);
+    return message_lose_body(letter);
+}
+
 /* What the process has sent is passed on: what it wrote before what it tells. True when there was something. */
 static bool pass_up(struct bridge *self)
 {
@@ -154,27 +165,27 @@ static bool pass_up(struct bridge *self)
     if (rc == 0)
         look_around(self);
     while ((m = frames_take(self->frames))) {
-        if (message_header(m)->magic != 'T') {
+        if (message_header(m)->magic != 'T')
             rc = TROUPE_EDEAD;
-            message_destroy(&m);
-        } else {
+        else if (!frames_was_cut(self->frames) || lose_body(m))
             from_process(self, &m);
-        }
+        message_destroy(&m);
     }
-    if (rc && rc != TROUPE_ETIMEDOUT)
+    if (rc && rc != TROUPE_ETIMEDOUT && rc != TROUPE_ENOMEM)
         self->ended = true;
     return rc == 0;
 }
 
-/* The level of all vms, if the process has not heard of it: before the letters that were posted after it was set. */
+/* The level of all vms, if the process has not heard that it was set: before the letters that were posted after that. */
 static bool pass_level(struct bridge *self)
 {
-    int level = log_level();
+    unsigned level = atomic_load(&log_level_of_all);
     struct message *m = level != self->level ? message_new(MAIL_LEVEL) : NULL;
     if (!m)
         return false; /* or, for want of memory, with the next letter */
     self->level = level;
-    message_header(m)->u.number = level;
+    message_header(m)->u.number = level & 255;
+    message_header(m)->id = self->levels_heard;
     frames_put(self->frames, &m);
     return true;
 }
@@ -197,12 +208,15 @@ static bool pass_down(struct bridge *self)
     return some;
 }
 
+/* What cannot be read for want of memory would end every sleep at once. */
 static void rest(struct bridge *self, double seconds)
 {
-    bool starved = mailbox_deliver_late(self->mailbox);
-    if ((starved || frames_is_starved(self->frames)) && (seconds < 0 || seconds > SLICE))
+    bool starved = frames_is_starved(self->frames) || self->records.starved;
+    if ((mailbox_deliver_late(self->mailbox) || starved) && (seconds < 0 || seconds > SLICE))
         seconds = SLICE;
-    if (self->full)
+    if (starved)
+        output_await(self->bell, seconds);
+    else if (self->full)
         output_await(self->poll, seconds);
     else
         mailbox_wait(self->mailbox, seconds, false, self->poll);
@@ -240,11 +254,13 @@ static void close_house(struct bridge *self)
         if (!self->reason[0])
             snprintf(self->reason, sizeof self->reason, "%s", reason);
     }
-    while (self->frames && pass_up(self))
-        ;
+    for (int tries = 0; self->frames && (pass_up(self) || (frames_is_starved(self->frames) && tries++ < LAST_TRIES));)
+        if (frames_is_starved(self->frames))
+            output_await(-1, SLICE);
     for (int i = 0; i < 2; i++)
         output_close(&self->output[i]);
     records_close(&self->records);
+    take_levels(self);
     frames_destroy(&self->frames);
     if (self->poll >= 0)
         close(self->poll);

@@ -48,7 +48,8 @@ struct bridge {
     struct output output[2];
     struct records records;
     struct log_watch watch;
-    int level; /* of all vms, as the process knows it */
+    unsigned level; /* log_level_of_all when the process was last told, or last said it */
+    unsigned levels_heard; /* from the process */
     int poll;
     bool up, full, ended;
     bool answered; /* answers to the process lie in `frames` */

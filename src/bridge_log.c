@@ -1,6 +1,7 @@
 /* bridge_log.c - the log of a worker process: see bridge_log.h.
  *
- * What stands in the pipe when the process has died is read all the same; a record that it did not finish is dropped.
+ * What stands in the pipe when the process has died is read all the same; a record that it did not finish is dropped. Without
+ * memory for more than it has, a bridge leaves a large record in the pipe, and who speaks with it, until there is some.
  */
 #include "bridge_log.h"
 
@@ -8,9 +9,10 @@
 #include <unistd.h>
 
 #include "bridge_output.h"
-#include "log.h"
 
-enum { READ_BYTES = 64 << 10 };
+enum { READ_BYTES = 64 << 10, CLOSE_TRIES = 20 };
+
+static const double CLOSE_NAP = 0.05;
 
 static void shut(struct records *self)
 {
@@ -18,20 +20,27 @@ static void shut(struct records *self)
     if (self->fd >= 0)
         close(self->fd);
     self->fd = -1;
+    self->starved = false;
 }
 
-bool records_pump(struct records *self, int *level)
+void records_open(struct records *self, int fd)
+{
+    *self = (struct records){ .fd = fd };
+}
+
+bool records_pump(struct records *self)
 {
     if (self->fd < 0)
         return false;
-    if (buffer_reserve(&self->bytes, READ_BYTES))
-        return true; /* they wait in the pipe, and who speaks with them */
+    self->starved = buffer_reserve(&self->bytes, READ_BYTES) != 0;
+    if (self->starved)
+        return false;
     ssize_t n = read(self->fd, self->bytes.data + self->bytes.size, READ_BYTES);
     if (n < 0 && (errno == EINTR || errno == EAGAIN))
         return errno == EINTR;
     if (n > 0)
         self->bytes.size += (size_t)n;
-    if (n <= 0 || !log_from_process(&self->bytes, self->number, level)) {
+    if (n <= 0 || !log_from_process(&self->bytes, self->number, &self->levels)) {
         shut(self);
         return false;
     }
@@ -40,8 +49,12 @@ bool records_pump(struct records *self, int *level)
 
 void records_close(struct records *self)
 {
-    int level;
-    while (self->fd >= 0 && output_await(self->fd, 0) && records_pump(self, &level))
-        ;
+    int tries = 0;
+    while (self->fd >= 0 && tries < CLOSE_TRIES && output_await(self->fd, 0)) {
+        if (records_pump(self) || !self->starved)
+            continue;
+        tries++;
+        output_await(-1, CLOSE_NAP);
+    }
     shut(self);
 }

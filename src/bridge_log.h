@@ -6,18 +6,23 @@
 #include <stdint.h>
 
 #include "buffer.h"
+#include "log.h"
 
 struct records {
     int fd;              /* the pipe's end; -1: closed */
     uint32_t number;     /* of the process */
     struct buffer bytes; /* read, and not yet a whole record */
+    bool starved;        /* there was no memory to read what is there */
+    struct log_levels levels;
 };
 
-/* Reads what is there now, and says the records that are whole. *level: what the process set for all vms; untouched when it
- * did not. False at the end. */
-bool records_pump(struct records *self, int *level);
+/* Of that process, by the pipe's end, which it takes. */
+void records_open(struct records *self, int fd);
 
-/* Says what is left, and closes it; closing twice is fine. */
+/* Reads what is there now, says the records that are whole, and notes the levels. False: there is no more now. */
+bool records_pump(struct records *self);
+
+/* Says what is left, and closes it; closing twice is fine. What there is no memory for within a second is lost. */
 void records_close(struct records *self);
 
 #endif

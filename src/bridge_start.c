@@ -98,7 +98,7 @@ static int connect_ends(struct bridge *self, int ends[ENDS])
         if (i < 2)
             self->output[i] = (struct output){ .fd = pipe[0], .to = i + 1, .pool = self->pool, .listener = self->listener, .mailbox = self->mailbox };
         else
-            self->records.fd = pipe[0];
+            records_open(&self->records, pipe[0]);
     }
     self->poll = epoll_create1(EPOLL_CLOEXEC);
     bool watched = self->poll >= 0 && watch(self, self->bell) && watch(self, frames_descriptor(self->frames)) &&
@@ -119,7 +119,9 @@ static int send_order(struct bridge *self)
     memcpy(&order, message_body(m), sizeof order);
     order.house = self->house;
     order.parent = getpid();
-    order.log_level = self->level = log_level();
+    self->level = atomic_load(&log_level_of_all);
+    self->levels_heard = 0;
+    order.log_level = (int)(self->level & 255);
     memcpy(message_body(m), &order, sizeof order);
     frames_put(self->frames, &m);
     bridge_flush(self);

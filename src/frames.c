@@ -6,7 +6,9 @@
  * Invariants:
  *  1. the first `sent` bytes of the first letter in `out`, its length included, have left; of the others, none;
  *  2. raw[at .. raw_size) are bytes read and not yet made letters; those of `filling` came before them;
- *  3. a letter that has no room in raw is `filling`: its bytes are read into their place at once.
+ *  3. a letter that has no room in raw is `filling`: its bytes are read into their place at once. One for which there is no
+ *     memory is its header alone, and its other bytes are passed over: what comes behind it is not held up;
+ *  4. a small letter for which there is no memory stays in raw, and is tried again.
  */
 #include "frames.h"
 
@@ -44,6 +46,9 @@ struct frames {
     size_t at, raw_size;
     struct message *filling;
     size_t missing; /* bytes of it */
+    size_t skip;    /* bytes behind those that are dropped: its body, for which there was no memory */
+    bool cut;       /* `filling` has lost its body; was_cut: the letter last taken had */
+    bool was_cut;
     bool starved;
 };
 
@@ -194,19 +199,29 @@ int frames_flush(struct frames *self)
     return 0;
 }
 
-/* Makes the large letter the one that is read in place; its first bytes stand in raw. */
+static size_t least(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+/* Makes the large letter the one that is read in place, or its header alone; its length, and the first of its bytes behind
+ * that, stand in raw. */
 static int begin_filling(struct frames *self, size_t size)
 {
-    size_t have = self->raw_size - self->at;
+    size_t at = self->at + sizeof(uint64_t), have = self->raw_size - at;
+    if (have > 0 && self->raw[at] != 'T')
+        return TROUPE_EDEAD;
     struct message *m = message_new(MAIL_NONE);
-    if (!m || buffer_reserve(&m->bytes, size - m->bytes.size)) {
-        message_destroy(&m);
+    self->starved = !m;
+    if (!m)
         return TROUPE_ENOMEM;
-    }
-    memcpy(m->bytes.data, self->raw + self->at, have);
-    m->bytes.size = size;
+    self->cut = buffer_reserve(&m->bytes, size - m->bytes.size) != 0;
+    size_t kept = self->cut ? sizeof(struct header) : size, first = least(have, kept);
+    memcpy(m->bytes.data, self->raw + at, first);
+    m->bytes.size = kept;
     self->filling = m;
-    self->missing = size - have;
+    self->missing = kept - first;
+    self->skip = size - kept - (have - first);
     self->at = self->raw_size = 0;
     return 0;
 }
@@ -229,10 +244,8 @@ static int make_room(struct frames *self)
         return 0;
     if (!next_length(self, &length))
         return TROUPE_EDEAD;
-    if (length + sizeof(uint64_t) > RAW_BYTES) {
-        self->at += sizeof(uint64_t);
+    if (length + sizeof(uint64_t) > RAW_BYTES)
         return begin_filling(self, length);
-    }
     memmove(self->raw, self->raw + self->at, self->raw_size - self->at);
     self->raw_size -= self->at;
     self->at = 0;
@@ -247,18 +260,22 @@ int frames_fill(struct frames *self)
     if (self->raw_size == RAW_BYTES)
         return TROUPE_ENOMEM; /* there is a letter, and no memory to take it */
     struct iovec pieces[2];
+    size_t room = RAW_BYTES - self->raw_size;
     if (self->filling)
         pieces[count++] = (struct iovec){ self->filling->bytes.data + self->filling->bytes.size - self->missing, self->missing };
-    pieces[count++] = (struct iovec){ self->raw + self->raw_size, RAW_BYTES - self->raw_size };
+    pieces[count++] = (struct iovec){ self->raw + self->raw_size, self->skip ? least(self->skip, room) : room };
     struct msghdr h = { .msg_iov = pieces, .msg_iovlen = (size_t)count };
     ssize_t n = recvmsg(self->fd, &h, MSG_DONTWAIT);
     if (n < 0)
         return errno == EAGAIN || errno == EINTR ? TROUPE_ETIMEDOUT : TROUPE_EDEAD;
     if (n == 0)
         return TROUPE_EDEAD;
-    size_t filled = (size_t)n < self->missing ? (size_t)n : self->missing;
+    size_t filled = least((size_t)n, self->missing), behind = (size_t)n - filled;
     self->missing -= filled;
-    self->raw_size += (size_t)n - filled;
+    if (self->skip)
+        self->skip -= behind;
+    else
+        self->raw_size += behind;
     return 0;
 }
 
@@ -266,22 +283,23 @@ struct message *frames_take(struct frames *self)
 {
     struct message *m = NULL;
     size_t length;
-    self->starved = false;
     if (self->filling) {
-        if (self->missing == 0) {
-            m = self->filling;
-            self->filling = NULL;
-        }
+        if (self->missing > 0 || self->skip > 0)
+            return NULL;
+        m = self->filling;
+        self->filling = NULL;
+        self->was_cut = self->cut;
         return m;
     }
     if (!next_length(self, &length) || length == 0 || self->raw_size - self->at - sizeof(uint64_t) < length)
         return NULL;
     m = message_new(MAIL_NONE);
-    if (!m || buffer_reserve(&m->bytes, length - m->bytes.size)) {
+    self->starved = !m || buffer_reserve(&m->bytes, length - m->bytes.size);
+    if (self->starved) {
         message_destroy(&m);
-        self->starved = true;
         return NULL;
     }
+    self->was_cut = false;
     memcpy(m->bytes.data, self->raw + self->at + sizeof(uint64_t), length);
     m->bytes.size = length;
     self->at += sizeof(uint64_t) + length;
@@ -291,4 +309,9 @@ struct message *frames_take(struct frames *self)
 bool frames_is_starved(const struct frames *self)
 {
     return self->starved;
+}
+
+bool frames_was_cut(const struct frames *self)
+{
+    return self->was_cut;
 }

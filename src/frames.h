@@ -39,13 +39,16 @@ int frames_flush(struct frames *self);
 void frames_wait_to_send(struct frames *self);
 
 /* Reads what is there: 0 when there was something, TROUPE_ETIMEDOUT when there was nothing, TROUPE_EDEAD at the end or at
- * bytes that are no letter, TROUPE_ENOMEM. */
+ * bytes that are no letter, TROUPE_ENOMEM: nothing can be read before the next letter is taken, see frames_is_starved. */
 int frames_fill(struct frames *self);
 
 /* The next letter that has been read whole; NULL: there is none, or no memory for it. */
 struct message *frames_take(struct frames *self);
 
-/* True when there was no memory for it: it is there still, and nothing else will tell so. */
+/* True when there was no memory for a letter: it is there still, and is to be tried again a little later. */
 bool frames_is_starved(const struct frames *self);
+
+/* True when the letter last taken has lost its body: it is a large one, and there was no memory for it. */
+bool frames_was_cut(const struct frames *self);
 
 #endif

@@ -37,8 +37,11 @@ extern atomic_uint log_level_of_all;
 /* Sets the level of every vm of the program, those with one of their own too, and those in its worker processes. */
 void log_set_level_of_all(int level);
 
-/* Of every vm in this process alone. */
-void log_set_level_here(int level);
+/* Of every vm in this process alone. The word that log_level_of_all is then. */
+unsigned log_set_level_here(int level);
+
+/* In a worker process: the program says so, and when it did it had heard of so many that were set here. */
+void log_hear_level(int level, unsigned heard);
 
 static inline int log_level(void)
 {
@@ -111,8 +114,14 @@ void log_function_gone(int bell);
  * what was said is on its way even if the process dies of the next instruction. 0 or a status. */
 int log_to_program(int pipe);
 
+/* What a worker process has set for all vms. */
+struct log_levels {
+    int last;
+    unsigned count; /* how often it did */
+};
+
 /* In the program: takes what has come from the worker process of that number out of the buffer, but for what is not whole yet,
- * and says it. *level: what it set for all vms; untouched when it did not. False: that is no log. */
-bool log_from_process(struct buffer *bytes, uint32_t number, int *level);
+ * says it, and notes the levels. False: that is no log. */
+bool log_from_process(struct buffer *bytes, uint32_t number, struct log_levels *levels);
 
 #endif

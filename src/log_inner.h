@@ -69,9 +69,10 @@ void log_queue_untold(uint64_t dropped);
 /* log_pipe.c, in a worker process. A pipe that was not opened takes nothing. */
 void log_pipe_open(int fd);
 void log_pipe_put(const struct record *record);
-void log_pipe_level(int level);
+bool log_pipe_level(int level); /* sets it here, too; false, and nothing is done, where there is no pipe */
 void log_pipe_forked(void);
 void log_levels_forked(void);
+void log_note_level_said(void); /* by the pipe; before it is set */
 
 /* Whether standard error gets JSON. */
 void log_stderr_as(bool json);

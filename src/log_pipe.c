@@ -20,8 +20,9 @@ enum { KEPT_BYTES = 64 << 10 };
 
 static const size_t largest = (size_t)1 << 30; /* what says more is no log */
 
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* over the two below */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* over what is below */
 static int pipe_end = -1;
+static bool opened; /* this is a worker process */
 static struct buffer bytes;
 
 static void write_all(const unsigned char *at, size_t size)
@@ -39,6 +40,7 @@ void log_pipe_open(int fd)
 {
     pthread_mutex_lock(&lock);
     pipe_end = fd;
+    opened = fd >= 0;
     pthread_mutex_unlock(&lock);
 }
 
@@ -55,12 +57,18 @@ void log_pipe_put(const struct record *record)
     errno = saved;
 }
 
-void log_pipe_level(int level)
+bool log_pipe_level(int level)
 {
     struct log_head head = { .size = 0, .origin = (uint32_t)level };
     pthread_mutex_lock(&lock);
-    write_all((unsigned char *)&head, sizeof head);
+    bool mine = opened;
+    if (mine) {
+        log_note_level_said();
+        log_set_level_here(level);
+        write_all((unsigned char *)&head, sizeof head);
+    }
     pthread_mutex_unlock(&lock);
+    return mine;
 }
 
 void log_pipe_forked(void)
@@ -68,6 +76,7 @@ void log_pipe_forked(void)
     pthread_mutex_init(&lock, NULL);
     buffer_init(&bytes); /* somebody may have been writing into the old one */
     pipe_end = -1;
+    opened = false;
 }
 
 /* Says the record that stands there; one that cannot be read is passed over. */
@@ -79,7 +88,7 @@ static void say(const unsigned char *at, uint32_t size, uint32_t number)
         log_put(&r);
 }
 
-bool log_from_process(struct buffer *in, uint32_t number, int *level)
+bool log_from_process(struct buffer *in, uint32_t number, struct log_levels *levels)
 {
     struct log_head head;
     size_t at = 0;
@@ -91,7 +100,7 @@ bool log_from_process(struct buffer *in, uint32_t number, int *level)
             break;
         at += sizeof head;
         if (head.size == 0)
-            *level = (int)head.origin;
+            *levels = (struct log_levels){ .last = (int)head.origin, .count = levels->count + 1 };
         else
             say(in->data + at, head.size, number);
         at += head.size;

@@ -177,6 +177,37 @@ bool message_turn_back(struct message *self)
     return true;
 }
 
+static void become(struct message *self, enum message_kind kind, uint64_t to)
+{
+    message_header(self)->kind = (uint8_t)kind;
+    message_header(self)->to = to;
+}
+
+/* The room that a letter has without further memory is enough for what is written here. */
+bool message_lose_body(struct message *self)
+{
+    static const unsigned char error[] = "\xb1not enough memory\xc0", nil = 0xc0, never = 0xc1;
+    struct header *h = message_header(self);
+    bool job = h->kind == MAIL_SUBMIT || h->kind == MAIL_RUN;
+    message_clear_body(self);
+    if (h->kind == MAIL_CODE || (h->kind == MAIL_SUBMIT && h->flags & FLAG_DISCARD))
+        return false;
+    if (h->kind == MAIL_ANSWER)
+        return buffer_append(&self->bytes, &nil, 1) == 0;
+    if (h->kind == MAIL_REPLY) {
+        h->flags |= FLAG_ERROR;
+        return buffer_append(&self->bytes, error, sizeof error - 2) == 0;
+    }
+    if (!job && h->kind != MAIL_DONE && h->kind != MAIL_RESULT && h->kind != MAIL_ASK && h->kind != MAIL_DOWN)
+        return buffer_append(&self->bytes, &never, 1) == 0;
+    h->flags = job ? FLAG_ERROR : h->flags | FLAG_ERROR;
+    if (job) {
+        become(self, h->kind == MAIL_RUN ? MAIL_DONE : MAIL_RESULT, h->kind == MAIL_RUN ? 0 : h->from);
+        h->u.seconds = 0;
+    }
+    return buffer_append(&self->bytes, error, sizeof error - 1) == 0;
+}
+
 bool message_is_run(const struct message *self, void *context)
 {
     (void)context;

@@ -170,6 +170,11 @@ static inline void message_clear_body(struct message *self)
 /* A letter to actors that could not be delivered becomes the BOUNCE to its sender. False: it is no such letter. */
 bool message_turn_back(struct message *self);
 
+/* The letter's body was lost, for want of memory, on its way between two processes: it becomes what its receiver would get from
+ * one without memory. A call, its outcome; an outcome, a reply, an error; an answer, nil; any other, what cannot be read. False:
+ * nobody waits for it. */
+bool message_lose_body(struct message *self);
+
 /* For mailbox_recall: any RUN, or that of the job whose id `context` points to. */
 bool message_is_run(const struct message *self, void *context);
 bool message_is_run_of(const struct message *self, void *context);

@@ -157,7 +157,7 @@ static void to_worker(struct uplink *self, struct message **letter)
         return;
     }
     if (h->kind == MAIL_LEVEL) {
-        log_set_level_here((int)h->u.number);
+        log_hear_level((int)h->u.number, (unsigned)h->id);
         return;
     }
     if (h->kind == MAIL_BREAK) {
@@ -184,6 +184,19 @@ static void pass_in(struct uplink *self, struct message **letter)
     message_destroy(letter);
 }
 
+/* A letter whose body there was no memory for: a job ends with that. */
+static void pass_cut(struct uplink *self, struct message **letter)
+{
+    bool job = message_header(*letter)->kind == MAIL_RUN;
+    log_say(RECORD_ERROR, "a large letter of kind %d to a worker process is lost: not enough memory", message_header(*letter)->kind);
+    if (!message_lose_body(*letter))
+        message_destroy(letter);
+    else if (job)
+        frames_put(self->frames, letter);
+    else
+        pass_in(self, letter);
+}
+
 /* The program is gone: nobody is left to tell, and nothing to wait for. */
 static void program_is_gone(void)
 {
@@ -194,10 +207,13 @@ static bool read_letters(struct uplink *self)
 {
     struct message *m;
     int rc = frames_fill(self->frames);
-    if (rc && rc != TROUPE_ETIMEDOUT)
+    if (rc && rc != TROUPE_ETIMEDOUT && rc != TROUPE_ENOMEM)
         program_is_gone();
     while ((m = frames_take(self->frames)))
-        pass_in(self, &m);
+        if (frames_was_cut(self->frames))
+            pass_cut(self, &m);
+        else
+            pass_in(self, &m);
     return rc == 0;
 }
 
@@ -236,9 +252,10 @@ static void send_all(struct uplink *self)
 {
     int rc;
     while ((rc = frames_flush(self->frames)) == TROUPE_EFULL) {
-        struct pollfd p = { .fd = frames_descriptor(self->frames), .events = POLLIN | POLLOUT };
-        poll(&p, 1, -1);
-        if (p.revents & ~POLLOUT)
+        bool starved = frames_is_starved(self->frames); /* what cannot be read would end every sleep at once */
+        struct pollfd p = { .fd = frames_descriptor(self->frames), .events = starved ? POLLOUT : POLLIN | POLLOUT };
+        poll(&p, 1, starved ? (int)(LEAST_NAP * 1e3) : -1);
+        if (starved || p.revents & ~POLLOUT)
             read_letters(self);
     }
     if (rc)
@@ -287,10 +304,11 @@ static void serve(struct uplink *self)
         some |= write_letters(self);
         send_all(self);
         double seconds = look_at_meter(self);
-        if (frames_is_starved(self->frames) && (seconds < 0 || seconds > LEAST_NAP))
+        bool starved = frames_is_starved(self->frames);
+        if (starved && (seconds < 0 || seconds > LEAST_NAP))
             seconds = LEAST_NAP;
         if (!some && !mailbox_deliver_late(self->mailbox))
-            mailbox_wait(self->mailbox, seconds, false, frames_descriptor(self->frames));
+            mailbox_wait(self->mailbox, seconds, false, starved ? -1 : frames_descriptor(self->frames));
     }
     worker_join(&self->worker, -1);
     while (write_letters(self))
@@ -408,7 +426,11 @@ int uplink_run(const struct worker_hooks *hooks)
     setvbuf(stdout, NULL, _IOLBF, BUFSIZ); /* whole lines are passed on, as they come */
     self.frames = frames_new(PROCESS_HANDOVER);
     struct message *m = self.frames ? first_letter(&self) : NULL;
-    int status = m ? be_worker(&self, m, hooks) : EXIT_FAILURE;
+    int status = EXIT_FAILURE;
+    if (m && frames_was_cut(self.frames))
+        give_up(&self, troupe_strerror(TROUPE_ENOMEM));
+    else if (m)
+        status = be_worker(&self, m, hooks);
     message_destroy(&m);
     mailbox_close(&self.mailbox);
     frames_destroy(&self.frames);

@@ -1,13 +1,24 @@
-/* check_frames.c - letters over a stream: however it is cut, and whatever else comes. */
+/* check_frames.c - letters over a stream: however it is cut, and whatever else comes, or is lacking. */
 #include "frames.h"
 #include "suite.h"
+
+#include <stdint.h>
 
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "failing_memory.h"
 #include "troupe.h"
+
+/* Allocations of more bytes than that fail. */
+static size_t most = SIZE_MAX;
+
+static bool fails(void)
+{
+    return wanted_bytes > most;
+}
 
 /* One end speaks frames, the other is a bare socket. */
 struct pair {
@@ -177,6 +188,96 @@ START_TEST(a_length_that_no_memory_holds_is_an_error_and_no_more)
 }
 END_TEST
 
+/* Feeds the bytes by pieces; letters that come are seen. */
+static void feed(struct pair *p, const unsigned char *bytes, size_t size, size_t piece, void (*see)(struct frames *, struct message *, int))
+{
+    int next = 0;
+    for (size_t at = 0; at < size; at += piece) {
+        send_all(p->other, bytes + at, size - at < piece ? size - at : piece);
+        while (frames_fill(p->frames) == 0)
+            for (struct message *m; (m = frames_take(p->frames)); next++)
+                see(p->frames, m, next);
+    }
+    ck_assert_int_eq(next, 3);
+}
+
+static void see_second_cut(struct frames *frames, struct message *m, int next)
+{
+    static const size_t sizes[] = { 5, 0, 9 };
+    ck_assert_int_eq(frames_was_cut(frames), next == 1);
+    expect(m, (uint64_t)next + 1, sizes[next]);
+}
+
+START_TEST(a_large_letter_without_memory_loses_its_body_and_holds_up_no_other)
+{
+    static const size_t sizes[] = { 5, 200000, 9 };
+    static const size_t pieces[] = { 17, 4096, 65536, 65400, 99999 };
+    unsigned char *bytes = malloc(1 << 20);
+    size_t size = record(sizes, 3, bytes, 1 << 20);
+    for (int i = 0; i < 5; i++) {
+        struct pair p = connect_pair();
+        most = 100000;
+        feed(&p, bytes, size, pieces[i], see_second_cut);
+        ck_assert(!frames_is_starved(p.frames));
+        most = SIZE_MAX;
+        part(&p);
+    }
+    free(bytes);
+}
+END_TEST
+
+/* The calls, when no allocation at all succeeds. */
+static int fill_without_memory(struct frames *frames)
+{
+    message_release_cache();
+    most = 0;
+    int rc = frames_fill(frames);
+    most = SIZE_MAX;
+    return rc;
+}
+
+static struct message *take_without_memory(struct frames *frames)
+{
+    message_release_cache();
+    most = 0;
+    struct message *m = frames_take(frames);
+    most = SIZE_MAX;
+    return m;
+}
+
+START_TEST(letters_without_any_memory_wait_for_it)
+{
+    static const size_t sizes[] = { 40000, 40000, 200000, 3 };
+    unsigned char *bytes = malloc(1 << 20);
+    size_t size = record(sizes, 4, bytes, 1 << 20), sent = 0;
+    struct pair p = connect_pair();
+    int rc = 0, next = 0;
+    while (rc != TROUPE_ENOMEM) {
+        ck_assert_int_lt(sent, size);
+        send_all(p.other, bytes + sent, 1000);
+        sent += 1000;
+        rc = fill_without_memory(p.frames);
+        ck_assert_ptr_null(take_without_memory(p.frames));
+    }
+    ck_assert(frames_is_starved(p.frames));
+    ck_assert_int_eq(fill_without_memory(p.frames), TROUPE_ENOMEM);
+    while (next < 4) {
+        size_t piece = size - sent < 5000 ? size - sent : 5000;
+        send_all(p.other, bytes + sent, piece);
+        sent += piece;
+        for (struct message *m; (m = frames_take(p.frames)); next++)
+            expect(m, (uint64_t)next + 1, sizes[next]);
+        rc = fill_without_memory(p.frames); /* nor is there any for the header of the large one, when that comes */
+        ck_assert(rc == 0 || rc == TROUPE_ENOMEM || (sent == size && rc == TROUPE_ETIMEDOUT));
+        while (rc == TROUPE_ENOMEM && (rc = frames_fill(p.frames)) == 0)
+            ck_assert(!frames_is_starved(p.frames));
+    }
+    ck_assert(!frames_is_starved(p.frames));
+    free(bytes);
+    part(&p);
+}
+END_TEST
+
 START_TEST(the_end_of_the_stream_within_a_letter_is_its_end)
 {
     static const size_t sizes[] = { 100 };
@@ -256,6 +357,8 @@ int main(void)
     tcase_add_test(tc, letters_larger_than_what_is_read_at_once_arrive_between_small_ones);
     tcase_add_test(tc, what_is_no_letter_ends_the_stream);
     tcase_add_test(tc, a_length_that_no_memory_holds_is_an_error_and_no_more);
+    tcase_add_test(tc, a_large_letter_without_memory_loses_its_body_and_holds_up_no_other);
+    tcase_add_test(tc, letters_without_any_memory_wait_for_it);
     tcase_add_test(tc, the_end_of_the_stream_within_a_letter_is_its_end);
     tcase_add_test(tc, both_sides_of_one_version_hear_each_other);
     tcase_add_test(tc, another_version_is_named_and_strangers_are_refused);

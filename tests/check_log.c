@@ -265,6 +265,8 @@ START_TEST(levels_have_names)
 }
 END_TEST
 
+static unsigned levels_said; /* by this process, as a worker process */
+
 /* What a worker process says, as it comes out of its pipe: two records and a level, then half a record. */
 static void from_process(struct buffer *out)
 {
@@ -275,6 +277,7 @@ static void from_process(struct buffer *out)
     struct record r = sample(), fatal = { .level = RECORD_FATAL, .message = text("worse") };
     log_put(&r);
     log_set_level_of_all(RECORD_DEBUG);
+    levels_said++;
     log_put(&fatal);
     log_put(&r);
     to_stderr();
@@ -294,17 +297,18 @@ START_TEST(what_a_process_says_is_said_once_however_it_is_cut)
     buffer_init(&all);
     from_process(&all);
     for (size_t piece = 1; piece <= all.size; piece += piece < 20 ? 1 : 37) {
-        int level = -1;
+        struct log_levels levels = { 0 };
         make_path();
         to_file();
         buffer_init(&in);
         for (size_t at = 0; at < all.size; at += piece) {
             size_t size = all.size - at < piece ? all.size - at : piece;
             ck_assert_int_eq(buffer_append(&in, all.data + at, size), 0);
-            ck_assert(log_from_process(&in, 4711, &level));
+            ck_assert(log_from_process(&in, 4711, &levels));
         }
         to_stderr();
-        ck_assert_int_eq(level, RECORD_DEBUG);
+        ck_assert_int_eq(levels.last, RECORD_DEBUG);
+        ck_assert_uint_eq(levels.count, 1);
         ck_assert_uint_eq(count_lines(), 2);
         char lines[512] = "";
         FILE *file = fopen(path, "r");
@@ -326,22 +330,47 @@ START_TEST(bytes_that_are_no_log_are_refused)
     static const unsigned char broken[12] = { 4, 0, 0, 0, 0, 0, 0, 0, 0xc1, 0xc1, 0xc1, 0xc1 };
     struct log_counts before, after;
     struct buffer in;
-    int level = -1;
+    struct log_levels levels = { 0 };
     buffer_init(&in);
     ck_assert_int_eq(buffer_append(&in, large, sizeof large), 0);
-    ck_assert(!log_from_process(&in, 1, &level));
+    ck_assert(!log_from_process(&in, 1, &levels));
     in.size = 0;
     ck_assert_int_eq(buffer_append(&in, no_level, sizeof no_level), 0);
-    ck_assert(!log_from_process(&in, 1, &level));
+    ck_assert(!log_from_process(&in, 1, &levels));
     in.size = 0;
-    ck_assert_int_eq(level, -1);
+    ck_assert_uint_eq(levels.count, 0);
     log_count(&before);
     ck_assert_int_eq(buffer_append(&in, broken, sizeof broken), 0);
-    ck_assert(log_from_process(&in, 1, &level)); /* a record that cannot be read costs no other */
+    ck_assert(log_from_process(&in, 1, &levels)); /* a record that cannot be read costs no other */
     log_count(&after);
     ck_assert_uint_eq(in.size, 0);
     ck_assert_uint_eq(after.said, before.said);
     buffer_release(&in);
+}
+END_TEST
+
+START_TEST(a_process_keeps_the_level_it_set_until_the_program_has_heard_of_it)
+{
+    int ends[2];
+    ck_assert_int_eq(pipe(ends), 0);
+    ck_assert_int_eq(log_to_program(ends[1]), 0);
+    unsigned heard = levels_said;
+    log_hear_level(RECORD_NOTICE, heard);
+    ck_assert_int_eq(log_level(), RECORD_NOTICE);
+    log_set_level_of_all(RECORD_DEBUG);
+    log_hear_level(RECORD_INFO, heard); /* on its way when that was said */
+    ck_assert_int_eq(log_level(), RECORD_DEBUG);
+    unsigned before = atomic_load(&log_level_of_all);
+    log_hear_level(RECORD_DEBUG, heard + 1);
+    ck_assert_uint_ne(atomic_load(&log_level_of_all), before); /* the same, said again, is for all vms, too */
+    ck_assert_int_eq(log_level(), RECORD_DEBUG);
+    log_set_level_of_all(RECORD_WARNING);
+    levels_said += 2;
+    to_stderr();
+    log_to_program(-1);
+    to_stderr();
+    close(ends[0]);
+    close(ends[1]);
 }
 END_TEST
 
@@ -381,6 +410,7 @@ int main(void)
     tcase_add_test(tests, levels_have_names);
     tcase_add_test(tests, what_a_process_says_is_said_once_however_it_is_cut);
     tcase_add_test(tests, bytes_that_are_no_log_are_refused);
+    tcase_add_test(tests, a_process_keeps_the_level_it_set_until_the_program_has_heard_of_it);
     tcase_add_test(tests, who_watches_the_level_is_told);
     return suite_run(suite);
 }

@@ -140,6 +140,70 @@ test("a job sets the level of all vms, in the program and in its other processes
   end)
 end)
 
+test("the level of all vms, set again as it is, is that of a job that had set its own", function()
+  with_records(function()
+    local pool <close> = pool_of(1)
+    local function level() return (require "troupe.log".level()) end
+    eq(pool:submit(function()
+      require "troupe.log".set_level "trace"
+      return (require "troupe.log".level())
+    end):await(patience), "trace")
+    eq(pool:submit(level):await(patience), "trace")
+    log.set_level_all "warning"
+    eq(pool:submit(level):await(patience), "warning")
+  end)
+end)
+
+test("a program and its processes that set the level at one moment agree in the end", function()
+  with_records(function()
+    local task = require "troupe.task"
+    local pools <const> = { pool_of(1), pool_of(1) }
+    local function level() return (require "troupe.log".level()) end
+    local function set(mine)
+      local troupe_ = require "troupe"
+      troupe_.emit "ready"
+      repeat troupe_.task.sleep(0) until require "troupe.log".level() ~= "warning"
+      require "troupe.log".set_level_all(mine)
+    end
+    for round = 1, 60 // t.slowdown + 5 do
+      log.set_level_all "warning"
+      local a, b = pools[1]:submit(set, "error"), pools[2]:submit(set, "info")
+      eq(a:stream()(), "ready")
+      eq(b:stream()(), "ready")
+      log.set_level_all "notice"
+      local spun = os.clock() + round * 7 % 60 * 1e-5 -- about as long as it takes them to hear of it
+      repeat task.sleep(0) until os.clock() >= spun
+      log.set_level_all "debug"
+      a:await(patience)
+      b:await(patience)
+      local agreed = log.level()
+      for _, pool in ipairs(pools) do eq(pool:submit(level):await(patience), agreed, "round " .. round) end
+    end
+    for _, pool in ipairs(pools) do pool:shutdown() end
+  end)
+end)
+
+test("a process that says where its log goes means its own records", function()
+  with_records(function(said)
+    local path = os.tmpname()
+    local pool <close> = pool_of(1)
+    pool:submit(function(file)
+      local say = require "troupe.log"
+      say.error "to the program"
+      assert(say.to(file))
+      say.error "to the file"
+      say.flush(60)
+    end, path):await(patience)
+    log.error "of the program"
+    await_count(said, 2)
+    deep({ said[1].message, said[2].message }, { "to the program", "of the program" })
+    local lines = fixture.lines_of(fixture.read(path))
+    eq(#lines, 1)
+    match(lines[1], "to the file$")
+    os.remove(path)
+  end)
+end)
+
 test("records of a process that a job started are the program's, with their own process's number", function()
   with_records(function(said)
     local pool <close> = pool_of(1)

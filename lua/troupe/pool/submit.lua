@@ -132,21 +132,8 @@ local function read_options(what)
   return fn, opts
 end
 
--- A place that was taken for the job is given back when there is none.
-local function settled(self, order, ok, ...)
-  if ok then return ... end
-  local place = order.placed
-  if place then core.give_place(self, place == true and 0 or place) end
-  error((...), 0)
-end
-
-local function post(self, order, fn, ...)
-  if not order.placed then return core.submit_ordered(self, order, fn, ...) end
-  return settled(self, order, pcall(core.submit_ordered, self, order, fn, ...))
-end
-
--- Submits with checked options; place: what the order says beyond them, nil for nothing.
-function M._submit_checked(self, fn, opts, place, ...)
+-- Submits with checked options; more: what the order says beyond them, nil for nothing.
+function M._submit_checked(self, fn, opts, more, ...)
   local pool, group = settings[self] or {}, opts.group
   local told = callbacks_of(opts, pool)
   if told and opts.discard then error("submit: option 'discard' leaves nothing for callbacks", 3) end
@@ -154,16 +141,17 @@ function M._submit_checked(self, fn, opts, place, ...)
   if opts.discard == nil and not told and not group and not opts.retry_if then opts.discard = pool.discard end
   if group then self._check_group(group, self, opts, "submit", 3) end
   local order = order_of(opts, "submit", 3) or {}
-  for key, value in pairs(place or {}) do order[key] = value end
+  for key, value in pairs(more or {}) do order[key] = value end
   order.apart = told ~= nil or group ~= nil or opts.every ~= nil
   -- A gang waits as a whole: it must not wait for places for its last jobs behind its first ones.
-  local limited = pool.queue_limit and not (place or opts.delay or opts.at or opts.every)
-  order.placed = limited and take_place(self, opts.enqueue_timeout, 4)
-  if limited and not order.placed then
+  local limited = pool.queue_limit and not (more or opts.delay or opts.at or opts.every)
+  local place <close> = limited and core.place(self) or nil
+  if limited and not take_place(self, place, opts.enqueue_timeout, 4) then
     if opts.on_enqueue_timeout then opts.on_enqueue_timeout(...) end
     return nil, "full"
   end
-  local job = post(self, order, fn, ...)
+  order.placed = place
+  local job = core.submit_ordered(self, order, fn, ...)
   if not job then return end
   names[job] = opts.name
   if opts.retry_if then
