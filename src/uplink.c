@@ -338,10 +338,11 @@ static struct message *first_letter(struct uplink *self)
     if (frames_say_hello(self->frames) || frames_hear_hello(self->frames, hello_seconds, version, sizeof version))
         return NULL;
     while (!(m = frames_take(self->frames))) {
-        struct pollfd p = { .fd = frames_descriptor(self->frames), .events = POLLIN };
-        poll(&p, 1, -1);
+        bool starved = frames_is_starved(self->frames);
+        struct pollfd p = { .fd = frames_descriptor(self->frames), .events = starved ? 0 : POLLIN };
+        poll(&p, 1, starved ? (int)(LEAST_NAP * 1e3) : -1);
         int rc = frames_fill(self->frames);
-        if (rc && rc != TROUPE_ETIMEDOUT)
+        if (rc && rc != TROUPE_ETIMEDOUT && rc != TROUPE_ENOMEM)
             return NULL;
     }
     return m;
@@ -352,6 +353,25 @@ static const char *next_text(const char **at, uint32_t size)
     const char *text = size ? *at : NULL;
     *at += size;
     return text;
+}
+
+/* True when the letter is the order, and its texts are whole. */
+static bool is_order(const struct message *m)
+{
+    struct bridge_order order;
+    if (message_header(m)->kind != MAIL_HOUSE || message_body_size(m) < sizeof order)
+        return false;
+    memcpy(&order, message_body(m), sizeof order);
+    const char *at = (const char *)message_body(m) + sizeof order;
+    const uint32_t sizes[] = { order.name_size, order.path_size, order.cpath_size, order.cwd_size, order.libs_size };
+    size_t left = message_body_size(m) - sizeof order;
+    for (int i = 0; i < 5; i++) {
+        if (sizes[i] > left || (sizes[i] > 0 && at[sizes[i] - 1]))
+            return false;
+        at += sizes[i];
+        left -= sizes[i];
+    }
+    return order.name_size > 0;
 }
 
 /* What the order says becomes the worker's options; strings stay in the letter. */
@@ -429,6 +449,8 @@ int uplink_run(const struct worker_hooks *hooks)
     int status = EXIT_FAILURE;
     if (m && frames_was_cut(self.frames))
         give_up(&self, troupe_strerror(TROUPE_ENOMEM));
+    else if (m && !is_order(m))
+        give_up(&self, "the first letter to a worker process is no order");
     else if (m)
         status = be_worker(&self, m, hooks);
     message_destroy(&m);

@@ -40,6 +40,8 @@ static void let_go(struct worker *self)
     pthread_mutex_destroy(&self->lock);
     meter_release(&self->meter);
     message_destroy(&self->init);
+    for (int i = 0; i < 2; i++)
+        message_destroy(&self->words[i]);
     claims_release(&self->options.claims);
     free(self);
 }
@@ -59,10 +61,11 @@ static int post_to_node(struct worker *self, struct message **letter, enum messa
 /* MAIL_UP and MAIL_DOWN are told apart from others by who sent them. */
 static void tell(struct worker *self, enum message_kind kind, struct message *letter)
 {
-    if (!letter)
-        letter = message_new(kind);
-    if (!letter)
-        abort(); /* 200 bytes for the last word: nothing can be told any more */
+    struct message **word = &self->words[kind == MAIL_DOWN];
+    if (!letter) {
+        letter = *word;
+        *word = NULL;
+    }
     struct header *h = message_header(letter);
     h->pool = self->options.pool;
     h->worker = self->options.tag;
@@ -296,11 +299,12 @@ static void worker_main(void *arg)
     vm_jobs_destroy(&self->jobs);
     vm_destroy(&vm);
     message_destroy(&self->put_off);
-    if (failed && !error && (error = message_new(MAIL_DOWN)))
-        vm_job_fail_plainly(error, "the worker's vm could not be opened: not enough memory");
+    if (failed && !error)
+        vm_job_fail_plainly(self->words[1], "the worker's vm could not be opened: not enough memory");
     meter_close(&self->meter);
     tell(self, MAIL_DOWN, error);
     ear_close(&self->ear);
+    message_destroy(&self->words[0]); /* here, when it never came up: into this thread's cache */
     message_release_cache();
     let_go(self);
 }
@@ -336,6 +340,13 @@ static int open_ways(struct worker *self, struct mailbox *node)
     return rc ? rc : mailbox_reach(node, self->box);
 }
 
+static bool furnish_words(struct worker *self)
+{
+    self->words[0] = message_new(MAIL_UP);
+    self->words[1] = message_new(MAIL_DOWN);
+    return self->words[0] && self->words[1];
+}
+
 int worker_start(struct worker **out, const struct worker_options *options, struct mailbox *node)
 {
     struct worker *self = calloc(1, sizeof *self);
@@ -351,7 +362,7 @@ int worker_start(struct worker **out, const struct worker_options *options, stru
     meter_init(&self->meter, options->cpu_limit);
     if (options->process) {
         rc = start_bridge(self, node);
-    } else if (!options->init || (self->init = message_copy(options->init))) {
+    } else if (furnish_words(self) && (!options->init || (self->init = message_copy(options->init)))) {
         rc = open_ways(self, node);
         if (rc == 0)
             rc = thread_start(&self->thread, self->name, worker_main, self);

@@ -13,6 +13,7 @@ struct worker {
     struct bridge *bridge; /* not NULL: a process, and nothing below is used but `holders` */
     struct worker_options options;
     struct message *init;
+    struct message *words[2]; /* MAIL_UP and MAIL_DOWN, kept ready: to be told must not need memory */
     struct ear *ear;
     uint16_t box;
     struct thread *thread;
