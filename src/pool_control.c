@@ -22,12 +22,12 @@ static void tell(struct pool *self, int worker, enum message_kind kind, uint64_t
     pool_post(self, &m);
 }
 
-/* A worker has the job. Taken back unbegun it is cancelled; else the worker is told. */
-static void stop_handed(struct pool *self, uint64_t id, double now)
+/* A worker has the job. Taken back unbegun it is cancelled; else the worker is told, if the job is to be asked. */
+static void stop_handed(struct pool *self, uint64_t id, bool ask, double now)
 {
     if (pool_take_back(self, id))
         dispatcher_withdraw(self->dispatcher, id, now);
-    else
+    else if (ask)
         tell(self, dispatcher_worker_of(self->dispatcher, id), MAIL_HALT, id);
 }
 
@@ -36,7 +36,7 @@ static bool halt(struct pool *self, uint64_t id, double now)
 {
     enum cancel_answer a = dispatcher_stop(self->dispatcher, id, now);
     if (a == CANCEL_HANDED)
-        stop_handed(self, id, now);
+        stop_handed(self, id, true, now);
     return a != CANCEL_UNKNOWN;
 }
 
@@ -75,13 +75,15 @@ bool pool_halt_jobs_of(struct pool *self, uint64_t owner, double now)
     return any;
 }
 
+/* Without a grace it is not asked: one that waits would go on, and could end by itself. */
 void pool_kill(struct pool *self, struct message **letter, double now)
 {
     const struct header *h = message_header(*letter);
     uint64_t id = h->id;
+    bool ask = h->u.seconds > 0;
     int a = dispatcher_kill(self->dispatcher, id, h->u.seconds, now);
     if (a != CANCEL_UNKNOWN && a != CANCEL_ENDED)
-        stop_handed(self, id, now);
+        stop_handed(self, id, ask || a < 0, now);
     pool_turn(self, now);
     if (a >= 0)
         pool_answer_boolean(self, letter, a != CANCEL_UNKNOWN);

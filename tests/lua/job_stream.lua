@@ -202,6 +202,24 @@ test("a job that waits to emit or is synced can be killed, and has timeouts", fu
   deep({ job:join() }, { true, "stopped", 1 })
 end)
 
+test("a kill without grace does not ask: what waits to emit or is synced does not go on", function()
+  local pool <close> = troupe.pool{ workers = 1 }
+  local function returns(how)
+    local inside = require "troupe"
+    while inside[how](1) do end
+    return "went on"
+  end
+  for _ = 1, 20 do
+    for how, word in pairs { emit = "running", sync = "syncing" } do
+      local job = pool:submit(returns, how)
+      await.status(job, word)
+      eq(pool:submit(type, 1):await(), "number") -- so it waits
+      job:kill(0)
+      deep({ job:join() }, { false, "killed" })
+    end
+  end
+end)
+
 test("what a discarded or detached job emits and syncs is dropped, and it does not wait", function()
   local pool <close> = troupe.pool{ workers = 1 }
   pool:submit({ count, discard = true }, 1000)
