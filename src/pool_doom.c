@@ -19,7 +19,7 @@
 #include "run_note.h"
 
 static const double again = 0.05;    /* seconds between two looks */
-static const double stuck_after = 5; /* seconds; its neighbours end with it, so it had rather be slow than stuck */
+static const double stuck_after = 2; /* seconds; as for a job that is killed: its grace, and a second of breaking into it */
 static const double quiet_after = 60; /* seconds without any of them running: an answer was lost for want of memory */
 
 struct doom {
