@@ -48,6 +48,7 @@ struct actor {
     int at;               /* the message at hand, while its drainer is disturbed; 0: not known */
     int length, limit;    /* messages waiting, counted only under a limit; 0: none. Remote: sent from here and not taken yet */
     struct peer *peers;   /* vms that await credit for messages they counted; see lua_actor_credit.c */
+    uint32_t maker;       /* the vm, upper half of its address, that spawned it and hears of its end; 0: this one */
     unsigned char state;
     bool queued;          /* in the ready list */
     bool stopping;        /* it ends when next taken from the ready list */

@@ -176,6 +176,27 @@ static int obituary(lua_State *L)
     return 0;
 }
 
+/* (reference, address of a vm) that vm has spawned it, and is to be told of its end */
+static int set_maker(lua_State *L)
+{
+    struct actor *a = actor_check(L, 1);
+    a->maker = (uint32_t)((uint64_t)luaL_checkinteger(L, 2) >> 32);
+    a->noted = true;
+    return 0;
+}
+
+/* (reference, reason) the vm that has spawned it, if that is another, is told of its end */
+static int tell_maker(lua_State *L)
+{
+    const struct actor *a = actor_check(L, 1);
+    if (!a->maker)
+        return 0;
+    lua_settop(L, 2);
+    lua_pushinteger(L, (lua_Integer)((uint64_t)a->maker << 32));
+    lua_insert(L, 1);
+    return obituary(L);
+}
+
 /* () -> number of a call that nobody was asked yet, for hook `answered`; the address of this vm */
 static int await_reply(lua_State *L)
 {
@@ -213,6 +234,7 @@ void actor_open_post(lua_State *L)
 {
     static const luaL_Reg functions[] = {
         {"control", control}, {"inquire", inquire}, {"obituary", obituary}, {"await_reply", await_reply},
+        {"set_maker", set_maker}, {"tell_maker", tell_maker},
         {"send_reply", send_reply}, {"doom", doom}, {"own_address", own_address}, {"vm_address", vm_address}, {NULL, NULL}};
     luaL_setfuncs(L, functions, 2);
 }

@@ -48,6 +48,7 @@ function M.ended(ref, reason, queue, head, tail)
   if vms then
     for vm in pairs(vms) do core.obituary(vm, ref, reason) end
   end
+  core.tell_maker(ref, reason)
   if M.tell_bound then M.tell_bound(ref, reason) end
   if place then wait.wake(place) end
 end

@@ -108,6 +108,7 @@ end
 
 -- Makes an actor in this vm and begins with its init. `opts.vm`: the address of a vm that hears of its end
 -- (`opts.interested`), and of its birth, as call `opts.born`; `opts.spawner`: the actor there that is linked with it.
+-- `opts.maker`: the vm that spawned a light one, which hears of its end for less.
 -- Returns the reference, nil, whether the init still runs; nil, error.
 local function launch(class, opts, ...)
   core.shield()
@@ -125,6 +126,7 @@ local function launch(class, opts, ...)
     end
   end
   if opts.born then core.send_reply(opts.born, opts.vm, true, ref) end
+  if opts.maker then core.set_maker(ref, opts.maker) end
   if opts.interested then bonds.interest(ref, opts.vm) end
   if opts.spawner then bonds.tie(ref, opts.spawner) end
   local spawner = (opts.link or opts.monitor) and core.current()

@@ -45,10 +45,16 @@ local function make(kind, what, path, opts, ...)
   return life.launch(class, opts, ...)
 end
 
+-- Tells who spawned it. What was told of an end before there was a reference was told of a stranger.
+local function born(call, ref, why)
+  core.reply_late(call, true, ref, why)
+  if ref and not core.look_into(ref) then core.tell_maker(ref, core.reason(ref)) end
+end
+
 function control.works.spawn(call, kind, what, path, opts, ...)
   local ref, why, unfinished = make(kind, what, path, opts, ...)
-  if not unfinished then return core.reply_late(call, true, ref, why) end
-  task_core.spawn(function() core.reply_late(call, true, life.await_start(ref)) end)
+  if not unfinished then return born(call, ref, why) end
+  task_core.spawn(function() born(call, life.await_start(ref)) end)
 end
 
 -- ---- where it is spawned
@@ -162,7 +168,7 @@ local function outcome(opts, born, ok, ref, why)
     return nil, ref
   end
   if not ref then return nil, why end
-  if opts.link or opts.monitor then core.expect(ref) end
+  core.expect(ref)
   if opts.monitor then bonds.watch(core.current(), ref) end
   return ref
 end
@@ -170,10 +176,9 @@ end
 local function spawn_there(vm, kind, what, path, opts, ...)
   local born = opts.init_timeout and core.await_reply()
   local early = born and future.of(born)
-  local bound = opts.link or opts.monitor
   local ok, number, why = pcall(core.inquire, core.find(vm), "spawn", kind, what, path or false, {
     placed = true, guest = chosen and true or nil, name = opts.name, mailbox_limit = opts.mailbox_limit,
-    born = born or nil, vm = (bound or born) and core.own_address() or nil, interested = bound,
+    born = born or nil, vm = born and core.own_address() or nil, maker = core.own_address(),
     spawner = opts.link and core.current() or nil,
   }, ...)
   if not ok or not number then

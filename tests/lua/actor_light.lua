@@ -314,6 +314,38 @@ test("links and monitors of the spawner hold from the beginning", function()
   await(function() return not child:alive() end, "the child's end")
 end)
 
+test("who spawned one hears of its end, though there is no link and no monitor", function()
+  local actor = light { fail = function() error("on purpose", 0) end }
+  actor:send "fail"
+  await(function() return not core.alive(actor) end, "the first end") -- which asks nobody
+  match(core.reason(actor), "on purpose")
+  deep({ actor:send "fail" }, { nil, "dead" })
+  actor = light { quit = function(self) self:stop "enough" end }
+  actor:send "quit"
+  await(function() return not core.alive(actor) end, "the second end")
+  eq(core.reason(actor), "enough")
+  for _, init in ipairs {
+    function(self) self.ref:send "quit" end,
+    function(self)
+      require "troupe.task".sleep(0.001)
+      self.ref:send "quit"
+    end,
+    function(self) self:send_after(0, "quit") end,
+  } do
+    actor = light { init = init, quit = function(self) self:stop() end }
+    await(function() return not core.alive(actor) end, "an end right after the beginning")
+  end
+  -- an actor's vm hears of it as any other does
+  local maker = light { make = function(_, behaviour)
+    return (require "troupe".spawn { behaviour, isolation = "light" })
+  end, knows = function(_, ref) return require "troupe.actor.core".alive(ref) end }
+  for _ = 1, 2 * CORES do
+    actor = maker:call_with(LONG, "make", { quit = function(self) self:stop() end })
+    actor:send "quit"
+    await(function() return not maker:call_with(LONG, "knows", actor) end, "the end of an actor's actor")
+  end
+end)
+
 test("a supervisor kills a child that loops after its grace, and starts it again", function()
   local told, seen = counter()
   local tree = assert(troupe.supervise { children = { {
