@@ -105,14 +105,9 @@ end
 local function round_trips(pool)
   local ours_most, floor_most, mail_most = {}, {}, {}
   local ours, floor, mail = figures.medians(function()
-    local trips = {}
-    for i = 1, TRIPS do
-      local begin = now()
-      pool:submit(tiny, i):await()
-      trips[i] = (now() - begin) * 1e6
-    end
-    ours_most[#ours_most + 1] = figures.percentile(trips, 0.99)
-    return figures.median(trips)
+    local half, most = figures.trips(TRIPS, function(i) pool:submit(tiny, i):await() end)
+    ours_most[#ours_most + 1] = most
+    return half
   end, function()
     local half, most = figures.floor("floor_pool", "trip", TRIPS)
     floor_most[#floor_most + 1] = most * 1e6

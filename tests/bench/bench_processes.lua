@@ -14,14 +14,9 @@ local function round_trips()
   local ours_most = {}
   pool:submit(tiny, 1):await()
   local ours, floor = figures.medians(function()
-    local trips = {}
-    for i = 1, TRIPS do
-      local begin = now()
-      pool:submit(tiny, i):await()
-      trips[i] = (now() - begin) * 1e6
-    end
-    ours_most[#ours_most + 1] = figures.percentile(trips, 0.99)
-    return figures.median(trips)
+    local half, most = figures.trips(TRIPS, function(i) pool:submit(tiny, i):await() end)
+    ours_most[#ours_most + 1] = most
+    return half
   end, function() return figures.floor("floor_process", TRIPS, 1, 1) * 1e6 end)
   figures.compare("a job in a process and back, p50", ours, floor, "us", "at most", 1.3)
   figures.tell("the same, p99", figures.median(ours_most), "us")

@@ -26,6 +26,17 @@ function M.medians(...)
   return table.unpack(result)
 end
 
+--- Microseconds of so many round trips, one after the other, trip(i) each: p50, p99.
+function M.trips(count, trip)
+  local trips = {}
+  for i = 1, count do
+    local begin = now()
+    trip(i)
+    trips[i] = (now() - begin) * 1e6
+  end
+  return M.median(trips), M.percentile(trips, 0.99)
+end
+
 --- The numbers that a floor of the build tree prints.
 function M.floor(name, ...)
   local command = table.concat({ os.getenv "top_builddir" .. "/tests/bench/" .. name, ... }, " ")

@@ -7,12 +7,8 @@
  *   floor_mail TRIPS COUNT WINDOW
  */
 #include <pthread.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <time.h>
 
-#include <zmq.h>
+#include "floor_zmq.h"
 
 enum { SIZE = 64, WORKERS = 2 };
 enum { TO_WORKER, TO_OWNER, END }; /* a letter's first byte */
@@ -20,33 +16,6 @@ enum { TO_WORKER, TO_OWNER, END }; /* a letter's first byte */
 static void *context;
 static const char *const owner_box = "inproc://owner", *const middle_box = "inproc://middle";
 static const char *const worker_boxes[WORKERS] = {"inproc://worker0", "inproc://worker1"};
-
-static void check(int good, const char *what)
-{
-    if (good)
-        return;
-    fprintf(stderr, "floor_mail: %s: %s\n", what, zmq_strerror(zmq_errno()));
-    exit(1);
-}
-
-static double seconds(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
-}
-
-static void *open_socket(int type, const char *box)
-{
-    int none = 0;
-    void *socket = zmq_socket(context, type);
-    check(socket != NULL, "zmq_socket");
-    zmq_setsockopt(socket, ZMQ_SNDHWM, &none, sizeof none);
-    zmq_setsockopt(socket, ZMQ_RCVHWM, &none, sizeof none);
-    zmq_setsockopt(socket, ZMQ_LINGER, &none, sizeof none);
-    check((type == ZMQ_PULL ? zmq_bind : zmq_connect)(socket, box) == 0, box);
-    return socket;
-}
 
 static void post(void *socket, const char *letter)
 {
@@ -61,9 +30,9 @@ static void receive(void *socket, char *letter)
 static void *stand_between(void *pull)
 {
     char letter[SIZE];
-    void *owner = open_socket(ZMQ_PUSH, owner_box), *workers[WORKERS];
+    void *owner = open_socket(context, ZMQ_PUSH, owner_box), *workers[WORKERS];
     for (int i = 0; i < WORKERS; i++)
-        workers[i] = open_socket(ZMQ_PUSH, worker_boxes[i]);
+        workers[i] = open_socket(context, ZMQ_PUSH, worker_boxes[i]);
     for (unsigned turn = 0;;) {
         receive(pull, letter);
         if (letter[0] == TO_OWNER) {
@@ -87,7 +56,7 @@ static void *stand_between(void *pull)
 static void *work(void *pull)
 {
     char letter[SIZE];
-    void *middle = open_socket(ZMQ_PUSH, middle_box);
+    void *middle = open_socket(context, ZMQ_PUSH, middle_box);
     for (;;) {
         receive(pull, letter);
         if (letter[0] == END)
@@ -99,17 +68,10 @@ static void *work(void *pull)
     return NULL;
 }
 
-static int compare(const void *a, const void *b)
-{
-    double difference = *(const double *)a - *(const double *)b;
-    return (difference > 0) - (difference < 0);
-}
-
 static void measure_trips(void *middle, void *own, long count)
 {
     char letter[SIZE] = {0};
-    double *trips = malloc((size_t)count * sizeof *trips);
-    check(trips != NULL, "no memory");
+    double *trips = new_trips(count);
     for (long i = 0; i < count; i++) {
         double begin = seconds();
         letter[0] = TO_WORKER;
@@ -117,9 +79,7 @@ static void measure_trips(void *middle, void *own, long count)
         receive(own, letter);
         trips[i] = seconds() - begin;
     }
-    qsort(trips, (size_t)count, sizeof *trips, compare);
-    printf("%.9f %.9f", trips[count / 2], trips[count * 99 / 100]);
-    free(trips);
+    print_trips(trips, count);
 }
 
 static void measure_rate(void *middle, void *own, long count, long window)
@@ -145,11 +105,11 @@ int main(int argc, char **argv)
     pthread_t threads[1 + WORKERS];
     check(argc == 4, "TRIPS COUNT WINDOW expected");
     context = zmq_ctx_new();
-    void *own = open_socket(ZMQ_PULL, owner_box), *middle_pull = open_socket(ZMQ_PULL, middle_box);
+    void *own = open_socket(context, ZMQ_PULL, owner_box), *middle_pull = open_socket(context, ZMQ_PULL, middle_box);
     for (int i = 0; i < WORKERS; i++)
-        check(pthread_create(&threads[1 + i], NULL, work, open_socket(ZMQ_PULL, worker_boxes[i])) == 0, "pthread_create");
+        check(pthread_create(&threads[1 + i], NULL, work, open_socket(context, ZMQ_PULL, worker_boxes[i])) == 0, "pthread_create");
     check(pthread_create(&threads[0], NULL, stand_between, middle_pull) == 0, "pthread_create");
-    void *middle = open_socket(ZMQ_PUSH, middle_box);
+    void *middle = open_socket(context, ZMQ_PUSH, middle_box);
     measure_trips(middle, own, atol(argv[1]));
     measure_rate(middle, own, atol(argv[2]), atol(argv[3]));
     char letter[SIZE] = {END};

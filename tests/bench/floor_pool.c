@@ -9,13 +9,11 @@
  *   floor_pool string BYTES COUNT   bytes a second of a string there and back, four in flight
  */
 #include <pthread.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <time.h>
 
 #include <lauxlib.h>
 #include <lualib.h>
+
+#include "floor.h"
 
 enum { MOST_WORKERS = 8, PLACES = 1 << 18, WARM_UP = 2000, IN_FLIGHT = 4 };
 
@@ -39,21 +37,6 @@ struct queue {
 static struct queue jobs = {.lock = PTHREAD_MUTEX_INITIALIZER, .filled = PTHREAD_COND_INITIALIZER};
 static struct queue results = {.lock = PTHREAD_MUTEX_INITIALIZER, .filled = PTHREAD_COND_INITIALIZER};
 static pthread_t workers[MOST_WORKERS];
-
-static void check(int good, const char *what)
-{
-    if (good)
-        return;
-    fprintf(stderr, "floor_pool: %s\n", what);
-    exit(1);
-}
-
-static double seconds(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
-}
 
 static void put(struct queue *self, const struct job *job)
 {
@@ -165,25 +148,17 @@ static void measure_tiny(long count, long window)
     printf("%.0f\n", (double)count / passed);
 }
 
-static int compare(const void *a, const void *b)
-{
-    double difference = *(const double *)a - *(const double *)b;
-    return (difference > 0) - (difference < 0);
-}
-
 static void measure_trip(long count)
 {
-    double *trips = malloc((size_t)count * sizeof *trips);
-    check(trips != NULL, "no memory");
+    double *trips = new_trips(count);
     for (long i = 0; i < count; i++) {
         double begin = seconds();
         put(&jobs, &(struct job){.function = TINY, .number = i});
         check(take(&results).number == i + 1, "a result is wrong");
         trips[i] = seconds() - begin;
     }
-    qsort(trips, (size_t)count, sizeof *trips, compare);
-    printf("%.9f %.9f\n", trips[count / 2], trips[count * 99 / 100]);
-    free(trips);
+    print_trips(trips, count);
+    printf("\n");
 }
 
 static void measure_busy(long steps, long count)

@@ -4,46 +4,14 @@
  *
  *   floor_process TRIPS COUNT WINDOW
  */
-#include <stdbool.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
-#include <zmq.h>
+#include "floor_zmq.h"
 
 enum { SIZE = 64 };
 
 static char there[64], back[64];
-
-static void check(int good, const char *what)
-{
-    if (good)
-        return;
-    fprintf(stderr, "floor_process: %s: %s\n", what, zmq_strerror(zmq_errno()));
-    exit(1);
-}
-
-static double seconds(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
-}
-
-static void *open_socket(void *context, int type, const char *endpoint)
-{
-    int none = 0;
-    void *socket = zmq_socket(context, type);
-    check(socket != NULL, "zmq_socket");
-    zmq_setsockopt(socket, ZMQ_SNDHWM, &none, sizeof none);
-    zmq_setsockopt(socket, ZMQ_RCVHWM, &none, sizeof none);
-    zmq_setsockopt(socket, ZMQ_LINGER, &none, sizeof none);
-    check((type == ZMQ_PULL ? zmq_bind : zmq_connect)(socket, endpoint) == 0, endpoint);
-    return socket;
-}
 
 /* Sends back what comes, until a letter that says that it was the last. */
 static int echo(void)
@@ -63,25 +31,16 @@ static int echo(void)
     return 0;
 }
 
-static int by_size(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 static void time_trips(void *out, void *in, int trips)
 {
     char letter[SIZE] = "";
-    double *took = malloc(sizeof *took * (size_t)trips);
-    check(took != NULL, "malloc");
+    double *took = new_trips(trips);
     for (int i = 0; i < trips; i++) {
         double begin = seconds();
         check(zmq_send(out, letter, SIZE, 0) == SIZE && zmq_recv(in, letter, SIZE, 0) == SIZE, "a round trip");
         took[i] = seconds() - begin;
     }
-    qsort(took, (size_t)trips, sizeof *took, by_size);
-    printf("%.9f %.9f", took[trips / 2], took[trips * 99 / 100]);
-    free(took);
+    print_trips(took, trips);
 }
 
 static void time_window(void *out, void *in, int count, int window)

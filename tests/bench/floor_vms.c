@@ -6,36 +6,18 @@
  *   floor_vms call COUNT     seconds of a round trip to one of them, which runs a Lua function: p50 and p99
  */
 #include <pthread.h>
-#include <stdbool.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <lauxlib.h>
 #include <lualib.h>
+
+#include "floor.h"
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t told = PTHREAD_COND_INITIALIZER, answered = PTHREAD_COND_INITIALIZER;
 static long asked, replies; /* under lock, as what follows */
 static lua_Integer number;
 static int lua_bytes;
-
-static void check(bool good, const char *what)
-{
-    if (good)
-        return;
-    fprintf(stderr, "floor_vms: %s\n", what);
-    exit(1);
-}
-
-static double seconds(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
-}
 
 static long resident_bytes(void)
 {
@@ -127,26 +109,19 @@ static void ask(lua_Integer value)
     pthread_mutex_unlock(&lock);
 }
 
-static int compare(const void *a, const void *b)
-{
-    double difference = *(const double *)a - *(const double *)b;
-    return (difference > 0) - (difference < 0);
-}
-
 static void measure_call(long count)
 {
     pthread_t id;
-    double *trips = malloc((size_t)count * sizeof *trips);
-    check(trips && pthread_create(&id, NULL, serve, NULL) == 0, "no memory or thread");
+    double *trips = new_trips(count);
+    check(pthread_create(&id, NULL, serve, NULL) == 0, "no thread");
     for (long i = 0; i < count; i++) {
         double begin = seconds();
         ask(i);
         check(await_reply(i + 1) == i + 1, "a result is wrong");
         trips[i] = seconds() - begin;
     }
-    qsort(trips, (size_t)count, sizeof *trips, compare);
-    printf("%.9f %.9f\n", trips[count / 2], trips[count * 99 / 100]);
-    free(trips);
+    print_trips(trips, count);
+    printf("\n");
 }
 
 int main(int argc, char **argv)
