@@ -100,6 +100,7 @@ static int connect_ends(struct bridge *self, int ends[ENDS])
         else
             records_open(&self->records, pipe[0]);
     }
+    self->levels_heard = 0;
     self->poll = epoll_create1(EPOLL_CLOEXEC);
     bool watched = self->poll >= 0 && watch(self, self->bell) && watch(self, frames_descriptor(self->frames)) &&
                    watch(self, self->output[0].fd) && watch(self, self->output[1].fd) && watch(self, self->records.fd);
@@ -120,7 +121,6 @@ static int send_order(struct bridge *self)
     order.house = self->house;
     order.parent = getpid();
     self->level = atomic_load(&log_level_of_all);
-    self->levels_heard = 0;
     order.log_level = (int)(self->level & 255);
     memcpy(message_body(m), &order, sizeof order);
     frames_put(self->frames, &m);

@@ -23,7 +23,7 @@ M.from_address = life.from_address
 local spawn_options = {
   isolation = "string", name = "string", link = "boolean", monitor = "boolean", mailbox_limit = "count",
   init_timeout = "seconds", memory_limit = "bytes", libs = "table", path = "string", cpath = "string",
-  preload = "table",
+  preload = "table", cwd = "string", env = "table", nice = "integer", uid = "index", gid = "index",
 }
 
 local plain = {}
@@ -31,6 +31,7 @@ local plain = {}
 local checked = setmetatable({}, { __mode = "k" })
 
 local only_apart = { "memory_limit", "libs", "path", "cpath", "preload" }
+local only_process = { "cwd", "env", "nice", "uid", "gid" }
 
 local function same(a, b)
   for key, value in pairs(a) do
@@ -44,6 +45,9 @@ end
 
 local function check_isolation(plan)
   local isolation = plan.isolation or "thread"
+  for _, key in ipairs(isolation ~= "process" and only_process or {}) do
+    if plan[key] ~= nil then error("spawn: option '" .. key .. "' needs isolation = \"process\"", 4) end
+  end
   if isolation == "thread" or isolation == "process" then return end
   if isolation ~= "light" and isolation ~= "local" then
     error("spawn: option 'isolation': 'thread', 'process', 'light' or 'local' expected, got '" .. isolation .. "'", 4)
@@ -75,7 +79,8 @@ end
 --   vms that light actors share, one for each core, with globals of its own; "local": in this vm, with its globals and
 --   upvalues, where an endless loop is this vm's own), name (registered before spawn returns), link, monitor
 --   (booleans: by the spawning actor, without a gap), mailbox_limit (messages: a full one makes send wait),
---   init_timeout (seconds); for "thread" and "process" also, as for pools, memory_limit, libs, path, cpath, preload
+--   init_timeout (seconds); for "thread" and "process" also, as for pools, memory_limit, libs, path, cpath, preload;
+--   for "process" also, as for pools, cwd, env, nice, uid, gid
 -- @param ... arguments for init(self, ...)
 -- @return its reference, once init has returned; nil, error with its traceback, "name taken" or "timeout"
 -- @usage local counter = troupe.spawn({ "counter.lua", isolation = "light" }, 10)

@@ -26,13 +26,15 @@ local function load_pools()
   submit = require "troupe.pool.submit"._submit_checked
 end
 
-local function order_of(opts)
-  return {
+local function order_of(opts, level)
+  local order = {
     name = opts.name or "actor", workers = 1, memory_limit = opts.memory_limit,
     path = behaviours.library_path or package.path, -- finds the library; the actor's own is set by the host
-    cpath = package.cpath, preload = pool_options.preload(opts.preload, "spawn", 4), hosts = true, shared = opts.shared,
-    process = opts.isolation == "process" or nil, uid = -1, gid = -1,
+    cpath = package.cpath, preload = pool_options.preload(opts.preload, "spawn", level + 1),
+    hosts = true, shared = opts.shared,
   }
+  if opts.isolation == "process" then require "troupe.pool.process".add(order, opts, "spawn", level + 1) end
+  return order
 end
 
 -- Its job ends when the actor has ended, whatever way; before the actor is there only for a reason.
@@ -89,7 +91,7 @@ function M.spawn(behaviour, opts, ...)
   if opts.libs then pool_options.libs(opts.libs, "spawn", 3) end
   local number = core.await_reply()
   local born = future.of(number)
-  local job = start(pools.new(order_of(opts)), number, behaviour, opts, ...)
+  local job = start(pools.new(order_of(opts, 3)), number, behaviour, opts, ...)
   local ok, ref, why = born:join(opts.init_timeout)
   if ok == nil then
     job:kill(0)
@@ -105,7 +107,7 @@ end
 function M.start_shared(number, place)
   if not pools then load_pools() end
   local opts = { name = "actors", shared = place and true or nil, place = place }
-  start(pools.new(order_of(opts)), number, false, opts)
+  start(pools.new(order_of(opts, 3)), number, false, opts)
 end
 
 --- ref:kill() of another vm's actor: by its vm, or if that reads no mail, by the node.

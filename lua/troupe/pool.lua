@@ -117,7 +117,7 @@ local function new(opts)
   order.libs = vm_options.libs(opts.libs, "troupe.pool", 2)
   order.preload = vm_options.preload(opts.preload, "troupe.pool", 2)
   order.log_level = level_of(opts.log_level)
-  process.add(order, opts, 2)
+  process.add_to_pool(order, opts, 2)
   local pool
   if opts.init then pool = core.new(order, opts.init, table.unpack(args, 1, args.n or #args))
   else pool = core.new(order) end

@@ -323,6 +323,31 @@ test("in a process of its own an actor dies alone", function()
   deep(seen[2], { "down", stuck, "killed" })
 end)
 
+test("an actor's process has the directory, environment, niceness and memory that its options say", function()
+  local Told = { tell = function()
+    local limit = io.open("/proc/self/limits"):read "a":match "Max address space%s+(%w+)"
+    return os.getenv "TROUPE_TEST", os.getenv "HOME" or false, io.popen "pwd":read "l", io.popen "nice":read "l", limit
+  end, ids = function() return io.popen "id -u":read "l", io.popen "id -g":read "l" end }
+  local patient = { timeout = 60 * t.slowdown }
+  local actor = thread { Told, isolation = "process", cwd = "/", nice = 3, memory_limit = 16 << 20,
+    env = { TROUPE_TEST = "yes", HOME = false } }
+  local got = { actor:call_with(patient, "tell") }
+  local limit = table.remove(got)
+  deep(got, { "yes", false, "/", io.popen "nice -n 3 nice":read "l" })
+  if t.slowdown == 1 then ok(tonumber(limit) and tonumber(limit) > 16 << 20, limit) end -- sanitizers map what they want
+  if io.popen "id -u":read "l" == "0" then
+    local other = thread { Told, isolation = "process", uid = 12345, gid = 54321 }
+    deep({ other:call_with(patient, "ids") }, { "12345", "54321" })
+  end
+  local ref, why = troupe.spawn { Told, isolation = "process", cwd = "/no/such/place" }
+  eq(ref, nil)
+  match(why, "option 'cwd'.*No such file")
+  raises("spawn: option 'cwd' needs isolation", troupe.spawn, { Told, cwd = "/" })
+  raises("spawn: option 'uid' needs isolation", troupe.spawn, { Told, uid = 1, isolation = "light" })
+  raises("spawn: option 'nice': integer from", troupe.spawn, { Told, isolation = "process", nice = 99 })
+  raises("spawn: option 'env': names", troupe.spawn, { Told, isolation = "process", env = { "x" } })
+end)
+
 test("a vm deep inside another worker process hears that a process was lost", function()
   local actor = thread { { die = function() os.exit(3) end }, isolation = "process", name = "mortal" }
   local pool <close> = troupe.pool { workers = 1, isolation = "process" }

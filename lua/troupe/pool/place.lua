@@ -1,7 +1,8 @@
 -- place.lua - a bounded queue: submit takes a place for its job first, and may have to wait for one.
 --
--- In the program's own process a place that is free is taken at the pool's gate, without asking anybody. In a worker process
--- the node is asked for each. What was taken or asked for and becomes no job's is given back as the place is closed.
+-- In the program's own process a place that is free is taken at the pool's gate, without asking anybody. In a worker
+-- process the node is asked for each. What was taken or asked for and becomes no job's is given back as the place is
+-- closed.
 
 local core = require "troupe.core"
 

@@ -1,4 +1,5 @@
--- process.lua - the pool's options about workers that are processes, checked and made ready for C (src/lua_order.c).
+-- process.lua - the options of pools, and of actors, about workers that are processes: checked and made ready for C
+-- (src/lua_order.c).
 
 local core = require "troupe.core"
 
@@ -18,16 +19,19 @@ local only = { "nice", "env", "cwd", "uid", "gid", "stdout", "stderr", "cpu_limi
 -- What C modules, threads' stacks and the library itself may map beside the values of Lua.
 local headroom = 1 << 29
 
+-- The largest number of a user or group: the next one means none.
+local LARGEST_ID = (1 << 32) - 2
+
 -- Changes of the environment, as strings: NAME=value sets, NAME unsets.
-local function changes(env, level)
+local function changes(env, what, level)
   local list = {}
   for name, value in pairs(env) do
     if type(name) ~= "string" or name == "" or name:find "[=\0]" then
-      error("troupe.pool: option 'env': names expected as keys", level + 1)
+      error(what .. ": option 'env': names expected as keys", level + 1)
     elseif value == false then
       list[#list + 1] = name
     elseif (type(value) ~= "string" and type(value) ~= "number") or tostring(value):find "\0" then
-      error(("troupe.pool: option 'env': %s: string, number or false expected"):format(name), level + 1)
+      error(("%s: option 'env': %s: string, number or false expected"):format(what, name), level + 1)
     else
       list[#list + 1] = name .. "=" .. value
     end
@@ -36,35 +40,56 @@ local function changes(env, level)
   return list
 end
 
---- Adds to a pool's order what its options say of processes.
--- @param order table: lua_order.c's
--- @param opts  table: troupe.pool's, their types checked
--- @param level integer: who is to blame, as for error
-function M.add(order, opts, level)
-  local isolation = opts.isolation or "thread"
-  if isolation ~= "thread" and isolation ~= "process" then
-    error(("troupe.pool: option 'isolation': \"thread\" or \"process\" expected, got %q"):format(isolation), level + 1)
-  end
-  if isolation == "thread" then
-    for _, name in ipairs(only) do
-      if opts[name] ~= nil then
-        error(("troupe.pool: option '%s' needs isolation = \"process\""):format(name), level + 1)
-      end
-    end
-    return
-  end
+local function check(opts, what, level)
   if opts.nice and math.abs(opts.nice) > 40 then
-    error("troupe.pool: option 'nice': integer from -40 to 40 expected", level + 1)
+    error(what .. ": option 'nice': integer from -40 to 40 expected", level + 1)
   end
-  if opts.cpu_limit == 0 then error("troupe.pool: option 'cpu_limit': more than 0 seconds expected", level + 1) end
+  if opts.cpu_limit == 0 then error(what .. ": option 'cpu_limit': more than 0 seconds expected", level + 1) end
+  if opts.cwd and (opts.cwd == "" or opts.cwd:find "\0") then
+    error(what .. ": option 'cwd': path of a directory expected", level + 1)
+  end
+  for _, name in ipairs { "uid", "gid" } do
+    if opts[name] and opts[name] > LARGEST_ID then
+      error(("%s: option '%s': integer of at most %d expected"):format(what, name, LARGEST_ID), level + 1)
+    end
+  end
+end
+
+--- Refuses what only processes understand, where there is none.
+-- @param opts  table: options, their types checked
+-- @param what  string: whose they are, for errors
+-- @param level integer: who is to blame, as for error
+function M.refuse(opts, what, level)
+  for _, name in ipairs(only) do
+    if opts[name] ~= nil then error(("%s: option '%s' needs isolation = \"process\""):format(what, name), level + 1) end
+  end
+end
+
+--- Adds to a pool's order what the options say of processes.
+-- @param order table: lua_order.c's
+-- @param opts  table: options, their types checked
+-- @param what  string: whose they are, for errors
+-- @param level integer: who is to blame, as for error
+function M.add(order, opts, what, level)
+  check(opts, what, level + 1)
   order.process = true
   order.cpu_limit = opts.cpu_limit
   order.nice, order.cwd = opts.nice, opts.cwd
   order.uid, order.gid = opts.uid or -1, opts.gid or -1
-  order.env = opts.env and changes(opts.env, level + 1)
+  order.env = opts.env and changes(opts.env, what, level + 1)
   order.listens = opts.stdout ~= nil or opts.stderr ~= nil
   local limit = opts.memory_limit or 0
   order.address_space = limit > 0 and limit + headroom or nil
+end
+
+--- The same for a pool, whose isolation the options name.
+function M.add_to_pool(order, opts, level)
+  local isolation = opts.isolation or "thread"
+  if isolation ~= "thread" and isolation ~= "process" then
+    error(("troupe.pool: option 'isolation': \"thread\" or \"process\" expected, got %q"):format(isolation), level + 1)
+  end
+  if isolation == "thread" then M.refuse(opts, "troupe.pool", level + 1)
+  else M.add(order, opts, "troupe.pool", level + 1) end
 end
 
 -- By their numbers, who gets the lines of pools; held by what the pools were made with.

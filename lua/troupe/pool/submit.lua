@@ -7,8 +7,8 @@ local settings = require "troupe.pool.settings"
 local take_place = require "troupe.pool.place"
 local submit_options = require "troupe.pool.known"
 
-local debug, error, next, pairs, pcall, require, select, setmetatable, type, xpcall =
-  debug, error, next, pairs, pcall, require, select, setmetatable, type, xpcall
+local debug, error, next, pairs, require, select, setmetatable, type, xpcall =
+  debug, error, next, pairs, require, select, setmetatable, type, xpcall
 
 local M = {}
 
