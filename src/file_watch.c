@@ -4,8 +4,7 @@
  * too, and where they lead in the end.
  *
  * Invariants:
- *  1. place[0] is where the path stands; those behind it are the links on the way from there, and the end of it. All are
- *     watched, though several may be the same;
+ *  1. the places are the links on the way along the path, of directories too, and the end of it;
  *  2. a directory is watched while there is a place in it;
  *  3. the descriptor does not block: taking reads all there is.
  */
@@ -22,7 +21,7 @@
 
 #include "troupe.h"
 
-enum { LINKS = 40, PLACES = LINKS + 2 }; /* links that the kernel follows; where the path stands, and the end */
+enum { LINKS = 40, PLACES = LINKS + 2 }; /* links that the kernel follows; one that is missing; the end */
 
 struct place {
     int watch; /* of its directory */
@@ -98,17 +97,20 @@ static bool turn_off(struct walk *walk, const char *target)
     return true;
 }
 
-/* Goes on by the name; false where the way ends. */
+/* Goes on by the name; false where the way ends. What changed before its place was watched is seen by a second look. */
 static bool step(struct file_watch *self, struct walk *walk)
 {
     char here[PATH_MAX], target[PATH_MAX];
     if (snprintf(here, sizeof here, "%s/%s", walk->at, walk->name) >= (int)sizeof here)
         return false;
     ssize_t length = readlink(here, target, sizeof target - 1);
-    bool leads_off = length > 0, is_last = walk->rest[strspn(walk->rest, "/")] == '\0';
-    if ((leads_off || is_last) && enter(self, here))
-        return false;
-    if (!leads_off) {
+    bool missing = length < 0 && errno == ENOENT; /* and may come as a link */
+    if (length > 0 || missing || walk->rest[strspn(walk->rest, "/")] == '\0') {
+        if (enter(self, here))
+            return false;
+        length = readlink(here, target, sizeof target - 1);
+    }
+    if (length <= 0) {
         strcpy(walk->at, here);
         return true;
     }
@@ -116,20 +118,26 @@ static bool step(struct file_watch *self, struct walk *walk)
     return turn_off(walk, target);
 }
 
-/* Links that lead elsewhere now are followed. Where that cannot be watched, those on the way are. */
+/* Links that lead elsewhere now are followed. Where that cannot be watched, those on the way are; where there are none, what
+ * was watched before. */
 static void follow(struct file_watch *self)
 {
     struct walk walk;
     struct place old[PLACES];
     int had = self->count;
     memcpy(old, self->place, sizeof old);
-    self->count = 1;
+    self->count = 0;
     if (snprintf(walk.rest, sizeof walk.rest, "%s", self->path) < (int)sizeof walk.rest) {
         strcpy(walk.at, *self->path == '/' ? "/" : ".");
         while (next_name(&walk) && step(self, &walk))
             ;
     }
-    for (int i = 1; i < had; i++)
+    if (self->count == 0) {
+        memcpy(self->place, old, sizeof old);
+        self->count = had;
+        return;
+    }
+    for (int i = 0; i < had; i++)
         leave(self, &old[i]);
 }
 

@@ -39,7 +39,7 @@ static void set_up(void)
 static void tear_down(void)
 {
     file_watch_destroy(&self);
-    static const char *const names[] = {"file", "other", "link", "middle", "now", "below/file", "above/file"};
+    static const char *const names[] = {"file", "other", "link", "middle", "now", "nowhere", "below/file", "above/file"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         unlink(path_of(names[i]));
     rmdir(path_of("below"));
@@ -164,6 +164,32 @@ START_TEST(a_directory_on_the_way_may_be_another_one)
 }
 END_TEST
 
+START_TEST(the_path_itself_may_lead_through_a_directory_that_changes)
+{
+    make_two_directories();
+    lead("now", "below");
+    ck_assert_int_eq(file_watch_new(&self, path_of("now/file")), 0);
+    write_file("below/file");
+    ck_assert(file_watch_take(self));
+    lead("now", "above");
+    ck_assert(file_watch_take(self));
+    write_file("below/file");
+    ck_assert(!file_watch_take(self));
+    write_file("above/file");
+    ck_assert(file_watch_take(self));
+    lead("now", "nowhere");
+    ck_assert(file_watch_take(self));
+    lead("nowhere", "above");
+    ck_assert(file_watch_take(self));
+    unlink(path_of("now"));
+    ck_assert(!file_watch_take(self));
+    lead("now", "below");
+    ck_assert(file_watch_take(self));
+    write_file("below/file");
+    ck_assert(file_watch_take(self));
+}
+END_TEST
+
 /* How many directories are watched. */
 static int count_watches(void)
 {
@@ -229,6 +255,7 @@ int main(void)
     tcase_add_test(all, a_link_is_followed_to_where_it_leads);
     tcase_add_test(all, a_link_in_the_middle_of_a_chain_may_lead_elsewhere);
     tcase_add_test(all, a_directory_on_the_way_may_be_another_one);
+    tcase_add_test(all, the_path_itself_may_lead_through_a_directory_that_changes);
     tcase_add_test(all, a_directory_to_which_nothing_leads_any_more_is_not_watched);
     tcase_add_test(all, a_link_to_itself_leads_nowhere);
     tcase_add_test(all, a_missing_directory_is_refused);
