@@ -122,7 +122,8 @@ t.test("items that turn out slower than those before them are handed round again
   local lines = {}
   for i = 1, 20000 do lines[i] = i % 100 == 99 and i > 10000 and "slow " .. i or tostring(i) end
   local text = table.concat(lines, "\n") .. "\n"
-  local code = "if (...):find 'slow' then local n = 0 for i = 1, 500000 do n = n + i end end return ..."
+  local code = ("if (...):find 'slow' then local n = 0 for i = 1, %d do n = n + i end end return ..."):format(
+    500000 // t.slowdown)
   check({ "-j2", "-e", code }, text, 0, text)
   local status, out = map({ "-j2", "--unordered", "-e", code }, text)
   t.eq(status, 0)
