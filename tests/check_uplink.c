@@ -70,14 +70,8 @@ static void start(const char *environment)
 static void expect_end(const char *how)
 {
     char reason[64];
-    ck_assert(process_descriptor(way.process) >= 0);
-    struct pollfd p = { .fd = process_descriptor(way.process), .events = POLLIN };
-    ck_assert_msg(poll(&p, 1, (int)(patience * 1e3)) == 1, "it does not end");
-    process_reap(&way.process, reason, sizeof reason);
-    if (how)
-        ck_assert_str_eq(reason, how);
-    else
-        ck_assert_msg(strstr(reason, "exit status"), "%s", reason);
+    process_reap(&way.process, reason, sizeof reason); /* waits for it: should it never end, the test's deadline passes */
+    ck_assert_str_eq(reason, how);
     frames_destroy(&way.frames);
     message_release_cache();
 }
