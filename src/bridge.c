@@ -40,7 +40,7 @@
 #include "thread.h"
 #include "troupe.h"
 
-enum { START_ATTEMPTS = 5, LAST_TRIES = 20, LETTERS_A_TURN = 256, OBITUARY_SIZE = REASON_SIZE + 120 };
+enum { START_ATTEMPTS = 5, LAST_TRIES = 20, OBITUARY_SIZE = REASON_SIZE + 120 };
 
 static const double SLICE = 0.05;         /* seconds until what could not be delivered is tried again */
 static const double FIRST_BACKOFF = 0.05; /* seconds; doubled with each attempt */
@@ -51,6 +51,7 @@ static void let_go(struct bridge *self)
     if (atomic_fetch_sub(&self->holders, 1) != 1)
         return;
     pthread_mutex_destroy(&self->break_lock);
+    pthread_mutex_destroy(&self->work);
     message_destroy(&self->order);
     message_destroy(&self->down);
     message_destroy(&self->obituary);
@@ -157,13 +158,14 @@ static bool lose_body(struct message *letter)
     return message_lose_body(letter);
 }
 
-/* What the process has sent is passed on: what it wrote before what it tells. True when there was something. */
+/* What the process has sent is passed on: what it wrote before what it tells. True when there may be more. */
 static bool pass_up(struct bridge *self)
 {
     struct message *m;
     int rc = frames_fill(self->frames);
-    if (rc == 0)
+    if (rc == 0 || self->look)
         look_around(self);
+    self->look = false;
     while ((m = frames_take(self->frames))) {
         if (message_header(m)->magic != 'T')
             rc = TROUPE_EDEAD;
@@ -173,39 +175,7 @@ static bool pass_up(struct bridge *self)
     }
     if (rc && rc != TROUPE_ETIMEDOUT && rc != TROUPE_ENOMEM)
         self->ended = true;
-    return rc == 0;
-}
-
-/* The level of all vms, if the process has not heard that it was set: before the letters that were posted after that. */
-static bool pass_level(struct bridge *self)
-{
-    unsigned level = atomic_load(&log_level_of_all);
-    struct message *m = level != self->level ? message_new(MAIL_LEVEL) : NULL;
-    if (!m)
-        return false; /* or, for want of memory, with the next letter */
-    self->level = level;
-    message_header(m)->u.number = level & 255;
-    message_header(m)->id = self->levels_heard;
-    frames_put(self->frames, &m);
-    return true;
-}
-
-static bool pass_down(struct bridge *self)
-{
-    int count = 0;
-    struct message *m;
-    bool some = bridge_pass_breaks(self) || self->answered;
-    some |= pass_level(self);
-    self->answered = false;
-    while (!self->full && count < LETTERS_A_TURN && (m = mailbox_take(self->mailbox))) {
-        pass_level(self);
-        frames_put(self->frames, &m);
-        count++;
-    }
-    some |= count > 0;
-    if (some || self->full)
-        bridge_flush(self);
-    return some;
+    return rc == 0 && !(self->process && frames_is_drained(self->frames));
 }
 
 /* What cannot be read for want of memory would end every sleep at once. */
@@ -214,21 +184,26 @@ static void rest(struct bridge *self, double seconds)
     bool starved = frames_is_starved(self->frames) || self->records.starved;
     if ((mailbox_deliver_late(self->mailbox) || starved) && (seconds < 0 || seconds > SLICE))
         seconds = SLICE;
+    bool full = self->full;
+    pthread_mutex_unlock(&self->work);
     if (starved)
         output_await(self->bell, seconds);
-    else if (self->full)
+    else if (full)
         output_await(self->poll, seconds);
     else
         mailbox_wait(self->mailbox, seconds, false, self->poll);
+    pthread_mutex_lock(&self->work);
+    self->look = true;
 }
 
 static void live(struct bridge *self)
 {
     double leave_by = -1;
     while (!self->ended && !atomic_load(&self->abandoned)) {
-        bool some = pass_down(self);
-        some |= pass_up(self);
-        if (some || self->ended)
+        bool more = pass_up(self);
+        if (!self->ended)
+            more |= bridge_pass_down(self);
+        if (more || self->ended)
             continue;
         if (self->down && leave_by < 0)
             leave_by = clock_now() + LEAVE_SECONDS;
@@ -236,8 +211,17 @@ static void live(struct bridge *self)
         if (leave_by >= 0 && left <= 0)
             break;
         rest(self, left);
-        look_around(self);
     }
+}
+
+/* Who posts to the process may find its thread at rest meanwhile, and do its work. */
+static void live_with_relay(struct bridge *self)
+{
+    mailbox_set_relay(self->mailbox, bridge_relay, self);
+    pthread_mutex_lock(&self->work);
+    live(self);
+    pthread_mutex_unlock(&self->work);
+    mailbox_set_relay(self->mailbox, NULL, NULL);
 }
 
 /* ---- its end ---- */
@@ -332,7 +316,7 @@ static void bridge_main(void *arg)
         int rc = bridge_open_house(self);
         started = rc == 0 || rc == TROUPE_EDEAD;
         if (rc == 0)
-            live(self);
+            live_with_relay(self);
         else
             self->ended = rc == TROUPE_EDEAD && !atomic_load(&self->abandoned);
         close_house(self);
@@ -412,6 +396,7 @@ int bridge_start(struct bridge **out, const struct bridge_options *options, stru
     atomic_init(&self->holders, 2);
     atomic_init(&self->memory, 0);
     bridge_init_breaks(self);
+    pthread_mutex_init(&self->work, NULL);
     self->bell = self->poll = self->output[0].fd = self->output[1].fd = self->records.fd = -1;
     int rc = furnish(self, options, node);
     if (rc == 0)

@@ -1,5 +1,6 @@
-/* bridge_inner.h - what the parts of a bridge share: bridge.c its life, bridge_start.c the process's coming to be. For the
- * bridge's own thread, but for the atomic fields.
+/* bridge_inner.h - what the parts of a bridge share: bridge.c its life, bridge_start.c the process's coming to be,
+ * bridge_pass.c what goes down to it. For the bridge's own thread, but for the atomic fields, and for what a poster does under
+ * `work` while that thread rests.
  */
 #ifndef BRIDGE_INNER_H
 #define BRIDGE_INNER_H
@@ -19,6 +20,7 @@
 struct frames;
 struct process;
 struct thread;
+struct tray;
 
 enum { REASON_SIZE = 512, BREAKS_DUE = 64 };
 
@@ -43,6 +45,7 @@ struct bridge {
     _Atomic size_t memory; /* bytes that its vm's values take, by the process's last word */
     struct claims *claims;
 
+    pthread_mutex_t work; /* held by the bridge's thread, but while it rests */
     struct process *process;
     struct frames *frames;
     struct output output[2];
@@ -52,6 +55,7 @@ struct bridge {
     unsigned levels_heard; /* from the process */
     int poll;
     bool up, full, ended;
+    bool look;     /* it has rested, and not looked around since */
     bool answered; /* answers to the process lie in `frames` */
     uint64_t granted;     /* the job whose cleanup the process may run and has not begun; 0: none */
     uint32_t granted_run;
@@ -76,7 +80,13 @@ void bridge_note_broken(struct bridge *self, const struct header *h);
 /* Wakes the bridge's thread. */
 void bridge_ring(struct bridge *self);
 
-/* Sends what it can; while the socket is full, its having room again is waited for too. */
+/* bridge_pass.c, under `work`. Sends what it can; while the socket is full, its having room again is waited for too. */
 void bridge_flush(struct bridge *self);
+
+/* Sends what lies in the box, and what shall go past it. True when there may be more. */
+bool bridge_pass_down(struct bridge *self);
+
+/* For mailbox_set_relay: on the thread of who posts. */
+bool bridge_relay(void *bridge, struct tray *tray);
 
 #endif

@@ -24,16 +24,6 @@ enum { ENDS = 4 };
 
 static const double HELLO_SECONDS = 60, SLICE = 0.05;
 
-void bridge_flush(struct bridge *self)
-{
-    bool was_full = self->full;
-    self->full = frames_flush(self->frames) == TROUPE_EFULL;
-    if (self->full == was_full)
-        return;
-    struct epoll_event e = { .events = EPOLLIN | (self->full ? EPOLLOUT : 0), .data.fd = frames_descriptor(self->frames) };
-    epoll_ctl(self->poll, EPOLL_CTL_MOD, e.data.fd, &e);
-}
-
 static int fail(struct bridge *self, const char *what)
 {
     snprintf(self->reason, sizeof self->reason, "%s: %s", what, strerror(errno));

@@ -49,7 +49,7 @@ struct frames {
     size_t skip;    /* bytes behind those that are dropped: its body, for which there was no memory */
     bool cut;       /* `filling` has lost its body; was_cut: the letter last taken had */
     bool was_cut;
-    bool starved;
+    bool starved, drained;
 };
 
 struct frames *frames_new(int fd)
@@ -260,16 +260,17 @@ int frames_fill(struct frames *self)
     if (self->raw_size == RAW_BYTES)
         return TROUPE_ENOMEM; /* there is a letter, and no memory to take it */
     struct iovec pieces[2];
-    size_t room = RAW_BYTES - self->raw_size;
+    size_t room = RAW_BYTES - self->raw_size, behind_room = self->skip ? least(self->skip, room) : room;
     if (self->filling)
         pieces[count++] = (struct iovec){ self->filling->bytes.data + self->filling->bytes.size - self->missing, self->missing };
-    pieces[count++] = (struct iovec){ self->raw + self->raw_size, self->skip ? least(self->skip, room) : room };
+    pieces[count++] = (struct iovec){ self->raw + self->raw_size, behind_room };
     struct msghdr h = { .msg_iov = pieces, .msg_iovlen = (size_t)count };
     ssize_t n = recvmsg(self->fd, &h, MSG_DONTWAIT);
     if (n < 0)
         return errno == EAGAIN || errno == EINTR ? TROUPE_ETIMEDOUT : TROUPE_EDEAD;
     if (n == 0)
         return TROUPE_EDEAD;
+    self->drained = (size_t)n < self->missing + behind_room;
     size_t filled = least((size_t)n, self->missing), behind = (size_t)n - filled;
     self->missing -= filled;
     if (self->skip)
@@ -304,6 +305,17 @@ struct message *frames_take(struct frames *self)
     m->bytes.size = length;
     self->at += sizeof(uint64_t) + length;
     return m;
+}
+
+bool frames_is_drained(const struct frames *self)
+{
+    size_t length; /* a large letter is begun, and judged, by the next fill */
+    return self->drained && (self->filling || (next_length(self, &length) && length + sizeof(uint64_t) <= RAW_BYTES));
+}
+
+bool frames_has_sent(const struct frames *self)
+{
+    return !self->out;
 }
 
 bool frames_is_starved(const struct frames *self)

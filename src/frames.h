@@ -42,6 +42,12 @@ void frames_wait_to_send(struct frames *self);
  * bytes that are no letter, TROUPE_ENOMEM: nothing can be read before the next letter is taken, see frames_is_starved. */
 int frames_fill(struct frames *self);
 
+/* True when the last frames_fill has read all that there was, and the next has nothing to say of it. */
+bool frames_is_drained(const struct frames *self);
+
+/* True when nothing waits for frames_flush. */
+bool frames_has_sent(const struct frames *self);
+
 /* The next letter that has been read whole; NULL: there is none, or no memory for it. */
 struct message *frames_take(struct frames *self);
 

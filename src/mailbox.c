@@ -59,6 +59,7 @@ struct mailbox {
     struct message *own, *own_tail; /* posted here from here */
     struct message *late; /* to be delivered when memory allows */
     struct tray *current;
+    int relays; /* letters from here that may be passed on by relays */
     int posts, sweep_at;
     struct post *pages[PAGES];
 };
@@ -186,10 +187,15 @@ static int post_open(struct mailbox *self, struct post *p, uint16_t box)
     return rc;
 }
 
-/* Sends the tray's pointer. */
-static int announce(struct post *p, uint16_t box)
+/* Sends the tray's pointer, or has a relay pass on what is in it. */
+static int announce(struct mailbox *self, struct post *p, uint16_t box)
 {
-    int rc = door_send(box, p->generation, p->tray);
+    int rc = door_send(box, p->generation, p->tray, self->relays > 0);
+    if (rc == DOOR_RELAYED) {
+        self->relays--;
+        tray_untell(p->tray);
+        return 0;
+    }
     if (rc == 0)
         tray_ring(p->tray);
     return rc;
@@ -217,7 +223,7 @@ static int put(struct mailbox *self, struct post *p, uint16_t box, struct messag
             rc = tray_put(p->tray, m, &tell);
     }
     if (rc == 0 && tell) {
-        rc = announce(p, box);
+        rc = announce(self, p, box);
         if (rc && !tray_unput(p->tray, m))
             rc = 0; /* it was in the tray, and went with the box */
     }
@@ -442,6 +448,21 @@ int mailbox_wait(struct mailbox *self, double timeout, bool eager, int descripto
 void mailbox_set_eventfd(struct mailbox *self, int eventfd)
 {
     box_set_eventfd(self->box, eventfd);
+}
+
+void mailbox_set_relay(struct mailbox *self, bool (*relay)(void *owner, struct tray *tray), void *owner)
+{
+    door_set_relay(self->box, relay, owner);
+}
+
+void mailbox_allow_relays(struct mailbox *self, int letters)
+{
+    self->relays = letters;
+}
+
+bool mailbox_holds_letters(const struct mailbox *self)
+{
+    return self->letters || self->current;
 }
 
 struct message *mailbox_recall(struct mailbox *self, uint16_t box, bool (*want)(const struct message *, void *), void *context_)

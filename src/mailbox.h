@@ -16,6 +16,7 @@
 #include "message.h"
 
 struct mailbox;
+struct tray;
 
 enum { MAILBOX_NODE = 0, MAILBOX_ANY = -1 };
 
@@ -71,6 +72,18 @@ int mailbox_wait(struct mailbox *self, double timeout, bool eager, int descripto
 
 /* Keeps the eventfd readable whenever letters come, for loops that are not ours; -1: no more. Others write to it. */
 void mailbox_set_eventfd(struct mailbox *self, int eventfd);
+
+/* Letters to this box may be passed on by those who post them, past this box's thread, if they were allowed to. `relay` is
+ * called by them, by one at a time, with a tray that nobody has been told of (tray_take_few): true when it has taken and
+ * passed on what is in it; false: the box is told, as ever. NULL: no more, and nobody is inside when this returns. */
+void mailbox_set_relay(struct mailbox *self, bool (*relay)(void *owner, struct tray *tray), void *owner);
+
+/* So many more letters from here may be passed on by relays, on this thread; 0: none. Saves a wake-up, and costs a system
+ * call a letter: for who has few to post. */
+void mailbox_allow_relays(struct mailbox *self, int letters);
+
+/* True when mailbox_take has taken letters from trays that it has not handed out yet. */
+bool mailbox_holds_letters(const struct mailbox *self);
 
 /* Takes back letters posted from here to the box that nobody has taken out yet, those that `want` is true for, in order. */
 struct message *mailbox_recall(struct mailbox *self, uint16_t box, bool (*want)(const struct message *, void *), void *context);

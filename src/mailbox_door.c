@@ -1,7 +1,8 @@
 /* mailbox_door.c - see mailbox_door.h. A ZeroMQ socket is for one thread at a time: the door's lock hands it on.
  *
  *  1. a door's socket is connected to the opening of its box that `generation` names;
- *  2. a door's lock is held for one send, which never waits for the receiver, and no other lock is taken under it;
+ *  2. a door's lock is held for one send, which never waits for the receiver, and no other lock is taken under it but by a
+ *     relay, which takes a tray's, and its house's only if that is free;
  *  3. doors are made a page at a time and stay: who has a box's number finds its door without a lock.
  *
  * libzmq carries the hand-over of a tray from one thread to the next, invisibly to ThreadSanitizer: the annotation tells it
@@ -33,6 +34,8 @@ struct door {
     pthread_mutex_t lock;
     void *socket; /* NULL: closed */
     uint32_t generation;
+    door_relay *relay; /* NULL: none */
+    void *owner;
 };
 
 static pthread_mutex_t making = PTHREAD_MUTEX_INITIALIZER;
@@ -75,6 +78,7 @@ int door_open(uint16_t box, uint32_t generation)
     pthread_mutex_lock(&door->lock);
     door->socket = socket;
     door->generation = generation;
+    door->relay = NULL;
     pthread_mutex_unlock(&door->lock);
     return 0;
 }
@@ -89,6 +93,15 @@ void door_close(uint16_t box)
     mailbox_socket_close(socket);
 }
 
+void door_set_relay(uint16_t box, door_relay *relay, void *owner)
+{
+    struct door *door = find_door(box);
+    pthread_mutex_lock(&door->lock);
+    door->relay = relay;
+    door->owner = owner;
+    pthread_mutex_unlock(&door->lock);
+}
+
 static int send_address(void *socket, struct tray *tray)
 {
     int rc;
@@ -99,7 +112,7 @@ static int send_address(void *socket, struct tray *tray)
     return rc < 0 ? mailbox_zmq_status() : 0;
 }
 
-int door_send(uint16_t box, uint32_t generation, struct tray *tray)
+int door_send(uint16_t box, uint32_t generation, struct tray *tray, bool relay)
 {
     struct door *door = find_door(box);
     if (!door)
@@ -107,7 +120,7 @@ int door_send(uint16_t box, uint32_t generation, struct tray *tray)
     pthread_mutex_lock(&door->lock);
     int rc = TROUPE_EDEAD;
     if (door->socket && door->generation == generation)
-        rc = send_address(door->socket, tray);
+        rc = relay && door->relay && door->relay(door->owner, tray) ? DOOR_RELAYED : send_address(door->socket, tray);
     pthread_mutex_unlock(&door->lock);
     return rc;
 }

@@ -32,7 +32,8 @@
 #include "thread.h"
 #include "troupe.h"
 
-enum { LETTERS_A_TURN = 256 };
+/* After a turn of so few letters somebody may wait for what comes of them, and little else is to be done here. */
+enum { LETTERS_A_TURN = 256, FEW_LETTERS = 2, RELAYED = 2 };
 
 /* Until letters that could not be delivered are tried again. */
 static const double late_retry = 0.01;
@@ -205,6 +206,7 @@ static bool turn(struct node *self)
         handle(self, letter, now);
         taken++;
     }
+    mailbox_allow_relays(self->mailbox, taken <= FEW_LETTERS ? RELAYED : 0);
     node_pools_turn(&self->pools, now);
     return taken > 0;
 }

@@ -1,10 +1,11 @@
 /* tray.c - trays and the table of boxes.
  *
  *     idle --put--> told --take_all, or take_one from an empty tray--> idle
+ *     told --take_few, untell: its sender passes the letters on itself--> idle
  *     any  --box_release--> closed          any --tray_leave--> left; freed by its receiver once idle
  *
  * Invariants:
- *  1. a tray with letters in it is told, closed (then it is empty), or left;
+ *  1. a tray with letters in it, or whose address is on its way, is told, closed (then it is empty), or left;
  *  2. a tray stands in its box's list exactly while the box is open and the tray has not been unlinked by its last user;
  *  3. locks: the table's before a tray's, never the other way round;
  *  4. a tray is freed by whoever finds that both ends let go: its sender, when it leaves an idle or closed one; its
@@ -229,6 +230,29 @@ void tray_ring(struct tray *self)
     pthread_mutex_unlock(&self->lock);
 }
 
+struct message *tray_take_few(struct tray *self, int most, bool (*want)(const struct message *))
+{
+    pthread_mutex_lock(&self->lock);
+    struct message *taken = self->head;
+    int count = 0;
+    for (const struct message *m = taken; m; m = m->next)
+        if (++count > most || (want && !want(m))) {
+            taken = NULL;
+            break;
+        }
+    if (taken)
+        self->head = self->tail = NULL;
+    pthread_mutex_unlock(&self->lock);
+    return taken;
+}
+
+void tray_untell(struct tray *self)
+{
+    pthread_mutex_lock(&self->lock);
+    self->told = false;
+    pthread_mutex_unlock(&self->lock);
+}
+
 static bool is_this(const struct message *m, void *context)
 {
     return m == context;
@@ -237,9 +261,7 @@ static bool is_this(const struct message *m, void *context)
 bool tray_unput(struct tray *self, struct message *m)
 {
     bool found = tray_recall(self, is_this, m) != NULL;
-    pthread_mutex_lock(&self->lock);
-    self->told = false;
-    pthread_mutex_unlock(&self->lock);
+    tray_untell(self);
     return found;
 }
 

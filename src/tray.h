@@ -53,6 +53,11 @@ void tray_ring(struct tray *self);
 /* Sender: the receiver could not be told; the letter just put comes out again. False: it has been freed with the box. */
 bool tray_unput(struct tray *self, struct message *m);
 
+/* Sender, told to tell: takes all letters out instead, if they are at most so many and `want` (NULL: any) is true for each;
+ * else NULL. The tray counts as told of still, until tray_untell, which is for when nobody is told of it after all. */
+struct message *tray_take_few(struct tray *self, int most, bool (*want)(const struct message *));
+void tray_untell(struct tray *self);
+
 /* Sender: takes out what `want` is true for, in order. */
 struct message *tray_recall(struct tray *self, bool (*want)(const struct message *, void *), void *context);
 

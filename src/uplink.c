@@ -10,11 +10,15 @@
  * Invariants:
  *  1. what has been passed to the worker lies in its tray until it begins it: so it can be given back from here as it can
  *     by the node in one process;
- *  2. the process never outlives its program: the end of the socket ends it, and the kernel does when this thread is stuck.
+ *  2. all of the struct is for whoever holds `work`: this thread, which lets go of it only to rest, or in `relay` the worker's, which
+ *     then sends an outcome itself: only when nothing is left to be sent that came before, and never the last letter. `answered`,
+ *     `granted` are the worker's and this thread's, one after the other;
+ *  3. the process never outlives its program: the end of the socket ends it, and the kernel does when this thread is stuck.
  */
 #include "uplink.h"
 
 #include <poll.h>
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,17 +36,20 @@
 #include "meter.h"
 #include "pack.h"
 #include "process.h"
+#include "tray.h"
 #include "troupe.h"
+#include "uplink_order.h"
 #include "vm_job.h"
 #include "worker.h"
 
-enum { LETTERS_A_TURN = 256 };
+enum { LETTERS_A_TURN = 256, RELAYED = 4 };
 
 static const double hello_seconds = 60;
 static const double LEAST_NAP = 0.01; /* seconds between two looks at the meter */
 static const double SAY_AGAIN = 1;
 
 struct uplink {
+    pthread_mutex_t work;
     struct frames *frames;
     struct mailbox *mailbox;
     struct worker *worker;
@@ -203,6 +210,7 @@ static void program_is_gone(void)
     _exit(1);
 }
 
+/* True when there may be more. */
 static bool read_letters(struct uplink *self)
 {
     struct message *m;
@@ -214,7 +222,7 @@ static bool read_letters(struct uplink *self)
             pass_cut(self, &m);
         else
             pass_in(self, &m);
-    return rc == 0;
+    return rc == 0 && !frames_is_drained(self->frames);
 }
 
 /* Told before the letter that could make somebody ask. */
@@ -230,21 +238,52 @@ static bool tell_memory(struct uplink *self)
     return true;
 }
 
-static bool write_letters(struct uplink *self)
+static void put_letter(struct uplink *self, struct message **letter, bool *told)
+{
+    enum message_kind kind = message_header(*letter)->kind;
+    self->over |= kind == MAIL_DOWN;
+    self->jobs -= kind == MAIL_DONE || kind == MAIL_REFUSE;
+    if (!*told && (kind == MAIL_UP || kind == MAIL_DONE))
+        *told = tell_memory(self);
+    frames_put(self->frames, letter);
+}
+
+/* How many there were. */
+static int write_letters(struct uplink *self)
 {
     int count = 0;
     bool told = !self->worker; /* once a batch is enough */
     struct message *m;
     while (count < LETTERS_A_TURN && (m = mailbox_take(self->mailbox))) {
-        enum message_kind kind = message_header(m)->kind;
-        self->over |= kind == MAIL_DOWN;
-        self->jobs -= kind == MAIL_DONE || kind == MAIL_REFUSE;
-        if (!told && (kind == MAIL_UP || kind == MAIL_DONE))
-            told = tell_memory(self);
-        frames_put(self->frames, &m);
+        put_letter(self, &m, &told);
         count++;
     }
-    return count > 0;
+    return count;
+}
+
+static bool is_relayed(const struct message *m)
+{
+    return message_header(m)->kind != MAIL_DOWN;
+}
+
+/* For mailbox_set_relay. What the socket does not take at once is left to the uplink. */
+static bool relay(void *owner, struct tray *tray)
+{
+    struct uplink *self = owner;
+    bool told = false;
+    if (pthread_mutex_trylock(&self->work))
+        return false;
+    bool free_way = frames_has_sent(self->frames) && !mailbox_holds_letters(self->mailbox);
+    struct message *list = free_way ? tray_take_few(tray, RELAYED, is_relayed) : NULL;
+    bool some = list != NULL;
+    while (list) {
+        struct message *m = list;
+        list = m->next;
+        put_letter(self, &m, &told);
+    }
+    bool sent = some && frames_flush(self->frames) == 0;
+    pthread_mutex_unlock(&self->work);
+    return sent;
 }
 
 /* While the program does not read, letters wait here, and the worker's with it; what the program says is heard. */
@@ -297,21 +336,40 @@ static double look_at_meter(struct uplink *self)
     return left > LEAST_NAP ? left : LEAST_NAP;
 }
 
-static void serve(struct uplink *self)
+static void rest(struct uplink *self, double seconds, bool starved)
+{
+    pthread_mutex_unlock(&self->work);
+    mailbox_wait(self->mailbox, seconds, false, starved ? -1 : frames_descriptor(self->frames));
+    pthread_mutex_lock(&self->work);
+}
+
+static void live(struct uplink *self)
 {
     while (!self->over) {
-        bool some = read_letters(self);
-        some |= write_letters(self);
+        bool more = read_letters(self);
+        more |= write_letters(self) == LETTERS_A_TURN;
         send_all(self);
         double seconds = look_at_meter(self);
         bool starved = frames_is_starved(self->frames);
         if (starved && (seconds < 0 || seconds > LEAST_NAP))
             seconds = LEAST_NAP;
-        if (!some && !mailbox_deliver_late(self->mailbox))
-            mailbox_wait(self->mailbox, seconds, false, starved ? -1 : frames_descriptor(self->frames));
+        if (!more && !self->over && !mailbox_deliver_late(self->mailbox))
+            rest(self, seconds, starved);
     }
+}
+
+static void serve(struct uplink *self)
+{
+    bool metered = self->cpu_limit > 0; /* then the uplink looks at the meter whenever a job ends */
+    pthread_mutex_init(&self->work, NULL);
+    mailbox_set_relay(self->mailbox, metered ? NULL : relay, self);
+    pthread_mutex_lock(&self->work);
+    live(self);
+    pthread_mutex_unlock(&self->work);
+    mailbox_set_relay(self->mailbox, NULL, NULL);
+    pthread_mutex_destroy(&self->work);
     worker_join(&self->worker, -1);
-    while (write_letters(self))
+    while (write_letters(self) > 0)
         ;
     send_all(self);
 }
@@ -348,63 +406,6 @@ static struct message *first_letter(struct uplink *self)
     return m;
 }
 
-static const char *next_text(const char **at, uint32_t size)
-{
-    const char *text = size ? *at : NULL;
-    *at += size;
-    return text;
-}
-
-/* True when the letter is the order, and its texts are whole. */
-static bool is_order(const struct message *m)
-{
-    struct bridge_order order;
-    if (message_header(m)->kind != MAIL_HOUSE || message_body_size(m) < sizeof order)
-        return false;
-    memcpy(&order, message_body(m), sizeof order);
-    const char *at = (const char *)message_body(m) + sizeof order;
-    const uint32_t sizes[] = { order.name_size, order.path_size, order.cpath_size, order.cwd_size, order.libs_size };
-    size_t left = message_body_size(m) - sizeof order;
-    for (int i = 0; i < 5; i++) {
-        if (sizes[i] > left || (sizes[i] > 0 && at[sizes[i] - 1]))
-            return false;
-        at += sizes[i];
-        left -= sizes[i];
-    }
-    return order.name_size > 0;
-}
-
-/* What the order says becomes the worker's options; strings stay in the letter. */
-static int read_order(const struct message *m, struct bridge_order *order, struct worker_options *o, struct process_limits *limits,
-                      struct message **init)
-{
-    const char *at = (const char *)message_body(m) + sizeof *order, *end = (const char *)message_body(m) + message_body_size(m);
-    memcpy(order, message_body(m), sizeof *order);
-    o->name = next_text(&at, order->name_size);
-    o->vm.path = next_text(&at, order->path_size);
-    o->vm.cpath = next_text(&at, order->cpath_size);
-    limits->cwd = next_text(&at, order->cwd_size);
-    o->vm.libs = next_text(&at, order->libs_size);
-    o->pool = order->pool;
-    o->number = order->number;
-    o->tag = order->tag;
-    o->vm.memory_limit = order->memory_limit;
-    o->cpu_limit = order->cpu_limit;
-    limits->parent = (pid_t)order->parent;
-    limits->address_space = order->address_space;
-    limits->nice = order->nice;
-    limits->uid = order->uid;
-    limits->gid = order->gid;
-    if (!order->init)
-        return 0;
-    *init = message_new(MAIL_RUN);
-    if (!*init)
-        return TROUPE_ENOMEM;
-    message_header(*init)->from = message_header(m)->from;
-    o->init = *init;
-    return buffer_append(&(*init)->bytes, at, (size_t)(end - at));
-}
-
 static int be_worker(struct uplink *self, const struct message *m, const struct worker_hooks *hooks)
 {
     struct bridge_order order;
@@ -412,7 +413,7 @@ static int be_worker(struct uplink *self, const struct message *m, const struct 
     struct worker_options options = { .vm = { .open = hooks->open }, .hooks = hooks, .granted = granted, .uplink = self };
     struct message *init = NULL;
     char why[300];
-    int rc = read_order(m, &order, &options, &limits, &init);
+    int rc = uplink_read_order(m, &order, &options, &limits, &init);
     if (rc == 0 && process_confine(&limits, why, sizeof why)) {
         message_destroy(&init);
         return give_up(self, why);
@@ -449,7 +450,7 @@ int uplink_run(const struct worker_hooks *hooks)
     int status = EXIT_FAILURE;
     if (m && frames_was_cut(self.frames))
         give_up(&self, troupe_strerror(TROUPE_ENOMEM));
-    else if (m && !is_order(m))
+    else if (m && !uplink_is_order(m))
         give_up(&self, "the first letter to a worker process is no order");
     else if (m)
         status = be_worker(&self, m, hooks);

@@ -73,14 +73,25 @@ static void tell(struct worker *self, enum message_kind kind, struct message *le
     post_to_node(self, &letter, kind);
 }
 
+/* In a worker process, who has nothing more to do sends the outcome to the program itself: the uplink need not wake. */
+static void allow_relay(struct worker *self)
+{
+    if (!self->options.uplink)
+        return;
+    bool busy = vm_tasks_ready(loop_tasks(self->loop)) || mailbox_has_letters(ear_mailbox(self->ear));
+    mailbox_allow_relays(ear_mailbox(self->ear), busy ? 0 : 1);
+}
+
 /* A job's outcome: its letter goes back, with the seconds its run took. */
 static void post_outcome(void *owner, struct message **letter)
 {
     struct worker *self = owner;
     struct header *h = message_header(*letter);
     h->u.seconds = clock_now() - h->u.seconds;
-    if (self->vm)
+    if (self->vm) {
         atomic_store_explicit(&self->memory, vm_memory(self->vm), memory_order_relaxed);
+        allow_relay(self);
+    }
     post_to_node(self, letter, MAIL_DONE);
 }
 

@@ -26,6 +26,8 @@
 #include "registry_program.h"
 #include "troupe.h"
 
+enum { LARGE = 2 << 20, SHORT = 60000, AT_ONCE = 10 };
+
 static const double patience = 200;
 
 /* ---- allocations: the bridge's thread is whoever is not the test's */
@@ -137,6 +139,47 @@ START_TEST(letters_reach_the_worker_and_whoever_else_lives_there_in_order)
     post(bridge, MAIL_STOP, 0, 0);
     expect_end(&bridge, 0, NULL);
     ck_assert_int_eq(mailbox_route(address_make(house, 9, 0)), TROUPE_EDEAD);
+}
+END_TEST
+
+/* The sizes that such letters have: the socket takes no large one at once, and not all of those that come together. */
+static size_t size_of(uint64_t number)
+{
+    return number % 300 == 1 ? LARGE : number % 100 < AT_ONCE ? SHORT : 0;
+}
+
+static void post_sized(struct bridge *bridge, uint64_t number)
+{
+    struct message *m = bridge_letter(MAIL_NOTIFY, number, 0);
+    message_header(m)->to = address_make(0, bridge_box(bridge), 0);
+    message_header(m)->from = address_make(0, MAILBOX_NODE, 0);
+    size_t size = size_of(number);
+    ck_assert_int_eq(buffer_reserve(&m->bytes, size), 0);
+    memset(m->bytes.data + m->bytes.size, 'x', size);
+    m->bytes.size += size;
+    ck_assert_int_eq(mailbox_post(node, &m), 0);
+}
+
+/* Posted by a thread that may send them itself, or may not; their echo is awaited now and then, so that the bridge rests. */
+START_TEST(letters_that_who_posts_them_sends_keep_their_order_whatever_their_size)
+{
+    struct bridge *bridge = start("echo", NULL);
+    uint64_t sent = 0, come = 0;
+    expect(MAIL_UP);
+    while (come < MANY) {
+        for (int i = 0; i < AT_ONCE; i++) {
+            mailbox_allow_relays(node, ++sent % 7 != 0);
+            post_sized(bridge, sent);
+        }
+        while (come < sent) {
+            struct message *m = await(MAIL_NOTIFY);
+            ck_assert_uint_eq(message_header(m)->id, ++come);
+            ck_assert_uint_eq(message_body_size(m), size_of(come));
+            message_destroy(&m);
+        }
+    }
+    post(bridge, MAIL_STOP, 0, 0);
+    expect_end(&bridge, 0, NULL);
 }
 END_TEST
 
@@ -336,6 +379,7 @@ int main(int argc, char **argv)
     Suite *suite = suite_create("bridge");
     TCase *cases = suite_case(suite, "bridge");
     tcase_add_test(cases, letters_reach_the_worker_and_whoever_else_lives_there_in_order);
+    tcase_add_test(cases, letters_that_who_posts_them_sends_keep_their_order_whatever_their_size);
     tcase_add_test(cases, what_a_process_sent_comes_before_its_end_and_its_end_says_why);
     tcase_add_test(cases, a_process_that_dies_at_its_start_is_tried_five_times);
     tcase_add_test(cases, a_process_that_refuses_is_believed_at_once);
