@@ -18,6 +18,7 @@
 
 #include <limits.h>
 #include <math.h>
+#include <poll.h>
 #include <sched.h>
 #include <stdlib.h>
 
@@ -55,6 +56,7 @@ struct mailbox {
     bool look;     /* there is one whose bell has not rung yet */
     bool lively;   /* there was mail, from here or to here, since watching last was in vain */
     void *pull;
+    int descriptor; /* of pull */
     struct message *letters;
     struct message *own, *own_tail; /* posted here from here */
     struct message *late; /* to be delivered when memory allows */
@@ -68,6 +70,7 @@ int mailbox_open(struct mailbox **out, int box)
 {
     uint32_t generation;
     struct message *unread;
+    size_t size = sizeof(int);
     if (!mailbox_context_enter())
         return mailbox_is_forked() ? TROUPE_EINVAL : TROUPE_ELIMIT;
     struct mailbox *self = calloc(1, sizeof *self);
@@ -82,6 +85,7 @@ int mailbox_open(struct mailbox **out, int box)
     rc = mailbox_socket_open(&self->pull, ZMQ_PULL, self->box, generation);
     if (rc)
         goto fail_box;
+    zmq_getsockopt(self->pull, ZMQ_FD, &self->descriptor, &size);
     rc = door_open(self->box, generation);
     if (rc)
         goto fail_pull;
@@ -412,12 +416,32 @@ static bool watch(struct mailbox *self, double until)
     return false;
 }
 
-static long milliseconds(double seconds)
+static int milliseconds(double seconds)
 {
     if (seconds < 0)
         return -1;
     double ms = ceil(seconds * 1e3);
-    return ms > (double)INT_MAX ? INT_MAX : (long)ms;
+    return ms > (double)INT_MAX ? INT_MAX : (int)ms;
+}
+
+/* Sleeps as zmq_poll would, with half its system calls. A socket's own descriptor tells of what comes after all has been
+ * looked at: so it is looked at first. What wakes it may be no letter; then there is nothing to take, and who waits waits
+ * again. */
+static int sleep_until(struct mailbox *self, double timeout, int descriptor)
+{
+    int events = 0;
+    size_t size = sizeof events;
+    if (zmq_getsockopt(self->pull, ZMQ_EVENTS, &events, &size))
+        return mailbox_zmq_status();
+    self->look = events & ZMQ_POLLIN; /* a sender posts first and rings then */
+    if (self->look)
+        return 0;
+    struct pollfd fds[2] = {{.fd = self->descriptor, .events = POLLIN}, {.fd = descriptor, .events = POLLIN}};
+    int rc = poll(fds, descriptor >= 0 ? 2 : 1, milliseconds(timeout));
+    if (rc < 0)
+        return mailbox_zmq_status();
+    self->look = fds[0].revents != 0;
+    return rc > 0 ? 0 : TROUPE_ETIMEDOUT;
 }
 
 bool mailbox_has_letters(const struct mailbox *self)
@@ -436,13 +460,7 @@ int mailbox_wait(struct mailbox *self, double timeout, bool eager, int descripto
         if (watch(self, clock_now() + most))
             return 0;
     }
-    zmq_pollitem_t items[2] = {{.socket = self->pull, .events = ZMQ_POLLIN}, {.fd = descriptor, .events = ZMQ_POLLIN}};
-    int rc = zmq_poll(items, descriptor >= 0 ? 2 : 1, milliseconds(timeout));
-    if (items[0].revents & ZMQ_POLLIN)
-        self->look = true; /* a sender posts first and rings then */
-    if (rc > 0)
-        return 0;
-    return rc == 0 ? TROUPE_ETIMEDOUT : mailbox_zmq_status();
+    return sleep_until(self, timeout, descriptor);
 }
 
 void mailbox_set_eventfd(struct mailbox *self, int eventfd)
