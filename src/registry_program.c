@@ -39,9 +39,10 @@ struct registry *registry_enter(void)
     take_lock();
     if (!program.registry)
         program.registry = registry_new();
-    if (!program.registry)
+    struct registry *there = program.registry;
+    if (!there)
         give_lock();
-    return program.registry;
+    return there;
 }
 
 void registry_exit(void)
@@ -56,9 +57,10 @@ void registry_exit(void)
 static struct registry *enter_used(void)
 {
     take_lock();
-    if (!program.registry)
+    struct registry *there = program.registry; /* as it is now: outside it may be another's */
+    if (!there)
         give_lock();
-    return program.registry;
+    return there;
 }
 
 void registry_ended(uint64_t address)
