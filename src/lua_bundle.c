@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include <lauxlib.h>
+#include <lualib.h>
 
 struct module {
     struct module *next;
@@ -72,7 +73,7 @@ int lua_bundle_keep(lua_State *L)
             return luaL_error(L, "not enough memory");
         lua_pop(L, 1);
     }
-    lua_bundle_preload(L);
+    lua_bundle_search(L);
     return 0;
 }
 
@@ -100,15 +101,39 @@ static int load_kept(lua_State *L)
     return 1;
 }
 
-void lua_bundle_preload(lua_State *L)
+/* The searcher: (name) -> the loader, where it was found; nothing for what is not kept */
+static int find_kept(lua_State *L)
 {
-    const struct module *m = first();
-    if (!m)
-        return;
-    luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE);
-    for (; m; m = m->next) {
-        lua_pushcfunction(L, load_kept);
-        lua_setfield(L, -2, m->name);
+    if (!find(first(), luaL_checkstring(L, 1)))
+        return 0;
+    lua_pushcfunction(L, load_kept);
+    lua_pushliteral(L, ":troupe:");
+    return 2;
+}
+
+/* Behind the searcher of package.preload; once. */
+static void insert_searcher(lua_State *L, int searchers)
+{
+    lua_Integer last = luaL_len(L, searchers);
+    lua_rawgeti(L, searchers, 2);
+    if (lua_tocfunction(L, -1) != find_kept) {
+        for (lua_Integer i = last; i >= 2; i--) {
+            lua_rawgeti(L, searchers, i);
+            lua_rawseti(L, searchers, i + 1);
+        }
+        lua_pushcfunction(L, find_kept);
+        lua_rawseti(L, searchers, 2);
     }
     lua_pop(L, 1);
+}
+
+void lua_bundle_search(lua_State *L)
+{
+    if (!first())
+        return;
+    int top = lua_gettop(L);
+    luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
+    if (lua_getfield(L, -1, LUA_LOADLIBNAME) == LUA_TTABLE && lua_getfield(L, -1, "searchers") == LUA_TTABLE)
+        insert_searcher(L, top + 3);
+    lua_settop(L, top);
 }

@@ -13,7 +13,7 @@ int lua_bundle_keep(lua_State *L);
 /* Lua: () -> name -> bytecode: what is kept. */
 int lua_bundle_kept(lua_State *L);
 
-/* Fills the vm's package.preload with what is kept. Raises memory errors. */
-void lua_bundle_preload(lua_State *L);
+/* From now on the vm's `require` looks here too, before it looks at files. Raises memory errors. */
+void lua_bundle_search(lua_State *L);
 
 #endif

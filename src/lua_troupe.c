@@ -123,7 +123,7 @@ int troupe_open_troupe(lua_State *L)
     lua_setfield(L, -2, actor_core_name);
     lua_pushcfunction(L, lua_registry_open);
     lua_setfield(L, -2, registry_core_name);
-    lua_bundle_preload(L);
+    lua_bundle_search(L);
     lua_value_open(L);
     lua_inside_open(L);
     lua_pushcfunction(L, cores);
