@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "troupe.h"
+#include "value_names.h"
 #include "value_utf8.h"
 
 /* A message is known to hold references only when the first one comes: the prefix is then put in front of
@@ -151,7 +152,8 @@ static int encode_handle(struct encoder *self, int index)
     rc = encode_room(self);
     if (rc)
         return rc;
-    rc = encode_module(self, index);
+    if (self->refreshed || names_is_loaded(self->L, index)) /* most are references: to know all names would be dear */
+        rc = encode_module(self, index);
     if (rc == 0)
         rc = encode_packed(self, index);
     if (rc == 0)

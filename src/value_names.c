@@ -93,6 +93,8 @@ static bool is_before(lua_State *L, int a, int b)
 /* KNOWN, the name that the module had so far, is on top. */
 static bool is_better_name(lua_State *L, int first)
 {
+    if (lua_rawequal(L, first + KNOWN, first + NAME))
+        return false;
     if (lua_type(L, first + KNOWN) != LUA_TSTRING || !is_loaded_as(L, first + LOADED, first + MODULE))
         return true;
     return is_before(L, first + NAME, first + KNOWN);
@@ -119,6 +121,22 @@ void names_refresh(lua_State *L)
         lua_settop(L, first + NAME);
     }
     lua_settop(L, first - 1);
+}
+
+bool names_is_loaded(lua_State *L, int index)
+{
+    int top = lua_gettop(L);
+    bool found = false;
+
+    if (!lua_checkstack(L, 4) || !names_push(L, NAMES_LOADED))
+        return false;
+    lua_pushnil(L);
+    while (!found && lua_next(L, top + 1)) {
+        found = lua_rawequal(L, -1, index);
+        lua_pop(L, 1);
+    }
+    lua_settop(L, top);
+    return found;
 }
 
 bool names_push_module(lua_State *L, int index)

@@ -29,6 +29,9 @@ bool names_push(lua_State *L, enum names_part part);
 /* Brings NAMES_MODULES up to date with package.loaded. Raises memory errors. */
 void names_refresh(lua_State *L);
 
+/* Is the value at an absolute index a loaded module? Without the register it is not. */
+bool names_is_loaded(lua_State *L, int index);
+
 /* Pushes the name under which the table, function or userdata is a loaded module, as of names_refresh; or
  * nothing, and false. */
 bool names_push_module(lua_State *L, int index);
