@@ -23,7 +23,7 @@
 
 #include "troupe.h"
 
-enum { LINE = 8, LOG2_BLOCK = 6, BLOCK = 1 << LOG2_BLOCK, LOG2_LEAST = LOG2_BLOCK + 1 };
+enum { LINE = 8, LOG2_BLOCK = 5, BLOCK = 1 << LOG2_BLOCK, LOG2_LEAST = LOG2_BLOCK + 1 };
 
 static char left_behind; /* its address is the mark */
 #define MARK ((void *)&left_behind)

@@ -27,7 +27,7 @@
 #include "vm_state.h"
 #include "vm_task_inner.h"
 
-enum { IDLE_MAX = 256, SLOTS_LEAST = 64 };
+enum { IDLE_MAX = 256, SLOTS_LEAST = 16 };
 
 static const char tasks_key;
 

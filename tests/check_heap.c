@@ -130,7 +130,7 @@ START_TEST(id_map_finds_what_is_in_it_and_nothing_else)
         wrong += id_map_insert(&map, &things[0]) != 0;
         wrong += id_map_remove(&map, things[0].id) != &things[0];
     }
-    ck_assert_uint_eq(map.now.log2, 7);
+    ck_assert_uint_eq(map.now.log2, 6);
     ck_assert_ptr_null(map.old.slots);
     ck_assert_int_eq(wrong, 0);
     id_map_release(&map);
