@@ -8,13 +8,20 @@ local later = require "troupe.later"
 local task_core = require "troupe.task.core"
 
 local future = later "troupe.actor_future"
-local ref_methods = later "troupe.actor_ref"
 local shutdown = later "troupe.actor_shutdown"
 
 local M = {}
 
 -- Seconds within which a vm that is not stuck has answered.
 local ANSWER = 5
+
+-- An order: met by receive, it ends the handler that waits there.
+local function stop_now(_, reason, _, ref, receiving)
+  if receiving then core.exit(ref, reason, false) else core.stop(ref, reason) end
+end
+
+--- An actor of this vm ends after the messages it has.
+function M.stop_in_turn(ref, reason) core.order(ref, stop_now, core.copy(reason), nil) end
 
 -- operation -> fn(reference, sender or false, address of the sender's vm, ...) -> the answer
 local orders = {}
@@ -25,7 +32,7 @@ function orders.link(ref, _, _, other) bonds.tied(ref, other) end
 
 function orders.unlink(ref, _, _, other) bonds.untie(ref, other) end
 
-function orders.stop(ref, _, _, reason) ref_methods.stop_in_turn(ref, reason) end
+function orders.stop(ref, _, _, reason) M.stop_in_turn(ref, reason) end
 
 function orders.kill(ref) core.exit(ref, "killed", true, true) end
 

@@ -52,13 +52,6 @@ function Ref:call_with(opts, name, ...)
   return future.call_outside(seconds, self, name, ...)
 end
 
--- An order: met by receive, it ends the handler that waits there.
-local function stop_now(_, reason, _, ref, receiving)
-  if receiving then core.exit(ref, reason, false) else core.stop(ref, reason) end
-end
-
-function M.stop_in_turn(ref, reason) core.order(ref, stop_now, core.copy(reason), nil) end
-
 --- Ends the actor after the messages it has, by way of its terminate(reason).
 -- @param reason any value that crosses, default "normal"
 -- @param seconds number: how long to wait for its end, default 5
@@ -73,7 +66,7 @@ function Ref:stop(reason, seconds)
     core.note(self)
     core.control(self, "stop", reason)
   else
-    M.stop_in_turn(self, reason)
+    control.stop_in_turn(self, reason)
   end
   return bonds.await_end(self, seconds or 5)
 end
