@@ -119,6 +119,7 @@ void pool_handle(struct pool *self, struct message **letter, double now)
         pool_answer_status(self, letter);
         break;
     case MAIL_STATS:
+        pool_turn(self, now); /* who has come up, or has ended a job, in this turn is not idle while jobs are queued */
         pool_answer_stats(self, letter, now);
         break;
     case MAIL_JOIN:
