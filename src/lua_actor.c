@@ -102,7 +102,7 @@ struct actor *actor_push_new(lua_State *L, uint64_t id)
     return a;
 }
 
-static uint64_t new_id(struct actors *house)
+uint64_t actor_new_id(struct actors *house)
 {
     uint64_t id;
     do {
@@ -113,45 +113,6 @@ static uint64_t new_id(struct actors *house)
     return id;
 }
 
-/* (self, handlers, terminates, concurrent, limit) -> reference; starting: nothing is handled before `started` */
-static int actor_new(lua_State *L)
-{
-    struct actors *house = actors_of(L);
-    if (house->closed)
-        luaL_error(L, "spawn: this Lua state is closing");
-    struct actor *a = actor_push_new(L, new_id(house));
-    lua_pushvalue(L, 1);
-    lua_setiuservalue(L, -2, ACTOR_SELF);
-    lua_pushvalue(L, 2);
-    lua_setiuservalue(L, -2, ACTOR_HANDLERS);
-    a->terminates = lua_toboolean(L, 3);
-    a->concurrent = lua_toboolean(L, 4);
-    a->limit = (int)lua_tointeger(L, 5);
-    a->born = clock_now();
-    lua_pushvalue(L, -1);
-    a->slot = luaL_ref(L, lua_upvalueindex(ACTOR_ANCHORS));
-    if (id_map_insert(&house->live, a)) {
-        luaL_unref(L, lua_upvalueindex(ACTOR_ANCHORS), a->slot);
-        luaL_error(L, "not enough memory");
-    }
-    a->state = ACTOR_BUSY;
-    a->starting = true;
-    return 1;
-}
-
-/* (reference) its init has returned, or there is none: it handles messages from now on */
-static int actor_started(lua_State *L)
-{
-    struct actor *a = actor_check(L, 1);
-    a->starting = false;
-    if (a->state != ACTOR_DEAD && !a->holder) {
-        a->state = ACTOR_IDLE;
-        if (a->tail >= a->head || a->stopping)
-            actor_make_ready(actors_of(L), a);
-    }
-    return 0;
-}
-
 /* (reference, handlers, terminates, concurrent) another behaviour, from the next message on */
 static int actor_become(lua_State *L)
 {
@@ -160,7 +121,7 @@ static int actor_become(lua_State *L)
     lua_setiuservalue(L, 1, ACTOR_HANDLERS);
     a->terminates = lua_toboolean(L, 3);
     a->concurrent = lua_toboolean(L, 4);
-    actor_disturb(L, a);
+    a->changed = true;
     return 0;
 }
 
@@ -199,7 +160,6 @@ void actor_end(lua_State *L, struct actors *house, struct actor *a)
     lua_pushvalue(L, error);
     actor_fail_calls(L, house, a);
     lua_pop(L, 1);
-    actor_disturb(L, a);
     a->holder = NULL;
     actor_kill_handlers(house, a);
     lua_pushvalue(L, ref);
@@ -220,15 +180,22 @@ void actor_end(lua_State *L, struct actors *house, struct actor *a)
     lua_settop(L, reason - 1);
 }
 
-/* (reference, reason) it is dead */
-static int actor_finish(lua_State *L)
+void actor_finish(lua_State *L, struct actor *a, int ref)
 {
-    struct actor *a = actor_check(L, 1);
     if (a->holder)
         a->holder->actor = NULL;
-    lua_settop(L, 2);
-    lua_pushvalue(L, 2);
+    lua_getiuservalue(L, ref, ACTOR_REASON);
+    lua_pushvalue(L, -1);
     actor_end(L, actors_of(L), a);
+}
+
+/* (reference, reason) it is dead */
+static int finish(lua_State *L)
+{
+    struct actor *a = actor_check(L, 1);
+    lua_settop(L, 2);
+    lua_setiuservalue(L, 1, ACTOR_REASON);
+    actor_finish(L, a, 1);
     return 0;
 }
 
@@ -322,17 +289,6 @@ static int actor_self(lua_State *L)
     return 1;
 }
 
-/* Where the message at hand stands in the queue, which is on top; 0: there is none, or it is not known. */
-static int place_at_hand(lua_State *L, const struct actor *a)
-{
-    if (!a->holder || a->holder->disturbed)
-        return a->holder ? a->at : 0;
-    lua_rawgeti(L, -1, 1);
-    int at = (int)lua_tointeger(L, -1);
-    lua_pop(L, 1);
-    return at;
-}
-
 /* (reference) -> self, handlers, state, seconds alive, seconds with the handler, queue, head, tail, place at hand */
 static int actor_look_into(lua_State *L)
 {
@@ -344,12 +300,10 @@ static int actor_look_into(lua_State *L)
     lua_pushstring(L, names[a->state]);
     lua_pushnumber(L, now - a->born);
     lua_pushnumber(L, a->holder && a->since < now ? now - a->since : 0);
-    int at = lua_getiuservalue(L, 1, ACTOR_QUEUE) == LUA_TTABLE ? place_at_hand(L, a) : 0;
-    int size = at > 0 ? actor_message_size(L, lua_gettop(L), at) : 0;
-    bool undisturbed = size > 0 && !a->holder->disturbed;
-    lua_pushinteger(L, undisturbed ? at + size : a->head);
+    lua_getiuservalue(L, 1, ACTOR_QUEUE);
+    lua_pushinteger(L, a->head);
     lua_pushinteger(L, a->tail);
-    lua_pushinteger(L, at);
+    lua_pushinteger(L, a->holder ? a->at : 0);
     return 9;
 }
 
@@ -389,14 +343,12 @@ static int set_deadline(lua_State *L)
     return 0;
 }
 
-/* (drain, hooks) */
+/* (hooks) */
 static int set_up(lua_State *L)
 {
-    luaL_checktype(L, 1, LUA_TFUNCTION);
-    luaL_checktype(L, 2, LUA_TTABLE);
-    lua_settop(L, 2);
+    luaL_checktype(L, 1, LUA_TTABLE);
+    lua_settop(L, 1);
     lua_rawsetp(L, LUA_REGISTRYINDEX, &actor_hooks_key);
-    lua_rawsetp(L, LUA_REGISTRYINDEX, &actor_drain_key);
     return 0;
 }
 
@@ -459,7 +411,7 @@ static struct actors *push_house(lua_State *L)
 }
 
 static const luaL_Reg functions[] = {
-    {"new", actor_new}, {"started", actor_started}, {"become", actor_become}, {"finish", actor_finish},
+    {"become", actor_become}, {"finish", finish},
     {"alive", actor_alive}, {"reason", actor_reason}, {"address", actor_address}, {"find", actor_find}, {"is", actor_is},
     {"all", actor_all}, {"current", actor_self}, {"look_into", actor_look_into}, {"host", host}, {"set_deadline", set_deadline}, {"set_up", set_up},
     {"is_programs", is_programs}, {"is_alone", is_alone},
@@ -479,7 +431,7 @@ int lua_actor_open(lua_State *L)
     lua_pushvalue(L, -2);
     lua_pushlightuserdata(L, house);
     luaL_setfuncs(L, functions, 2);
-    void (*const parts[])(lua_State *) = {actor_open_send, actor_open_run, actor_open_call, actor_open_remote, actor_open_post,
+    void (*const parts[])(lua_State *) = {actor_open_spawn, actor_open_send, actor_open_run, actor_open_drain, actor_open_call, actor_open_remote, actor_open_post,
                                           actor_open_letter, actor_open_place};
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
         lua_pushvalue(L, -2);

@@ -1,5 +1,5 @@
-/* lua_actor.h - what the parts of the actors' window share: lua_actor.c the life of actors, lua_actor_send.c their mail,
- * lua_actor_run.c the running of handlers, lua_actor_call.c calls and answers; lua_actor_remote.c actors of other vms,
+/* lua_actor.h - what the parts of the actors' window share: lua_actor.c the life of actors, lua_actor_spawn.c its start, lua_actor_send.c their mail,
+ * lua_actor_run.c who runs handlers, lua_actor_drain.c how, lua_actor_call.c calls and answers; lua_actor_remote.c actors of other vms,
  * lua_actor_post.c letters to them, lua_actor_letter.c letters from them, lua_actor_credit.c how many of these may wait,
  * lua_actor_place.c shared vms.
  * For the vm's own thread.
@@ -9,7 +9,7 @@
  * anybody has it. Its values:
  *   ACTOR_QUEUE     its messages, a table; see lua_actor_send.c. nil before the first
  *   ACTOR_SELF      the table its handlers get
- *   ACTOR_HANDLERS  name -> handler, for lua/troupe/actor.lua's drain
+ *   ACTOR_HANDLERS  name -> handler; true -> the class
  *   ACTOR_REASON    why it ends or has ended
  *
  *     idle --put--> ready --actor_next--> busy --actor_release--> idle, ready
@@ -33,6 +33,8 @@
 enum actor_state { ACTOR_IDLE, ACTOR_READY, ACTOR_BUSY, ACTOR_WAITING, ACTOR_DEAD, ACTOR_REMOTE };
 enum actor_value { ACTOR_QUEUE = 1, ACTOR_SELF, ACTOR_HANDLERS, ACTOR_REASON, ACTOR_VALUES = ACTOR_REASON };
 
+enum { NO_SENDER = -1 };
+
 struct call;
 struct drainer;
 
@@ -45,7 +47,8 @@ struct actor {
     double born, since;   /* since: when the holder took it */
     int slot;
     int head, tail;       /* its next message and the end of the last, in the queue; nothing there: tail < head */
-    int at;               /* the message at hand, while its drainer is disturbed; 0: not known */
+    int at;               /* where the message at hand stood; 0: not known */
+    uint64_t last_sender; /* whose the last message in the queue is; 0: no actor's; NO_SENDER: none has been put there */
     int length, limit;    /* messages waiting, counted only under a limit; 0: none. Remote: sent from here and not taken yet */
     struct peer *peers;   /* vms that await credit for messages they counted; see lua_actor_credit.c */
     uint32_t maker;       /* the vm, upper half of its address, that spawned it and hears of its end; 0: this one */
@@ -57,6 +60,9 @@ struct actor {
     bool doomed;          /* it ends when its holder's task does */
     bool brutal;          /* killed: its behaviour has no say */
     bool concurrent;
+    bool changed;         /* it has other handlers than when its holder took it */
+    bool receives;        /* it has taken messages by itself: place 1 of its queue is kept */
+    bool strayed;         /* self.sender is not the one in the queue's place 1 */
     bool placed;          /* counted in its vm, see lua_actor_place.c */
     bool reported;        /* the node is told of its end */
     bool noted;           /* hook `ended` is to be told of its end */
@@ -68,10 +74,11 @@ struct drainer {
     struct actors *house;
     struct vm_task *task;
     struct actor *actor; /* whose message it handles; NULL: none */
-    uint64_t call;       /* which that message is; 0: none */
-    bool disturbed;      /* the position in the queue is in actor->head, no longer in the queue */
+    uint64_t call;       /* which that message is, or the last one received; 0: none */
+    uint64_t asked;      /* which its results answer; 0: none */
+    int left;            /* places of the queue it may have yet */
+    bool terminating;
     bool parked;         /* it has waited: it takes no further actor */
-    bool detached;       /* the actor, a concurrent one, has gone on without it */
     struct drainer *prev, *next;
 };
 
@@ -129,8 +136,15 @@ static inline void actor_push(lua_State *L, const struct actor *a, int anchors)
     lua_rawgeti(L, anchors, a->slot);
 }
 
+/* The end of a drainer's task; that it is told so tells such tasks from others. */
+void actor_drainer_ended(struct vm_task *task, int status, int count);
+
 /* Whose handler runs; NULL: no actor's. */
-struct drainer *actor_current(const struct actors *house);
+static inline struct drainer *actor_current(const struct actors *house)
+{
+    struct drainer *d = vm_tasks_running_owner(house->tasks, actor_drainer_ended);
+    return d && d->actor ? d : NULL;
+}
 
 /* The address of the actor whose message the task handles; 0: it handles none. */
 uint64_t actor_of_task(struct vm_task *task);
@@ -138,37 +152,52 @@ uint64_t actor_of_task(struct vm_task *task);
 /* Calls the hook of that name with the `count` values on top, which it pops. Raises nothing. */
 void actor_hook(lua_State *L, const char *name, int count);
 
+/* It ends for its own reason: its behaviour has had its say. The reference is at `ref`. */
+void actor_finish(lua_State *L, struct actor *a, int ref);
 /* The actor is dead; on top of L: the reason, then the error that its calls fail with. Pops both. */
 void actor_end(lua_State *L, struct actors *house, struct actor *a);
 /* The handlers that a concurrent actor still has in flight end. */
 void actor_kill_handlers(struct actors *house, const struct actor *a);
 
+uint64_t actor_new_id(struct actors *house);
+
+/* lua_actor_spawn.c */
+void actor_open_spawn(lua_State *L);
+
 /* lua_actor_send.c */
 
 /* Raises, as what the user called, unless a message's name is at 2. */
 void actor_check_name(lua_State *L, const char *what);
-/* Adds a message: name at 2, arguments from `first` to the top, which are its own. Its sender is the value at the index
- * `sender`, 0: whose handler runs. `call` 0: nobody waits. */
-void actor_put(lua_State *L, struct actors *house, struct actor *a, int first, int sender, uint64_t call);
+/* Adds a message: its reference at 1, its name at 2, arguments from `first` to the top, which are its own. It is from the actor of
+ * that drainer; NULL: from the value at the index `sender`, 0: from no actor. `call` 0: nobody waits. */
+void actor_put(lua_State *L, struct actors *house, struct actor *a, int first, const struct drainer *d, int sender, uint64_t call);
 /* Counts a message that is lost, as hook `undelivered`: reference, name, arguments from 1 to the top, which it pops. */
 int actor_refuse_dead(lua_State *L);
 bool actor_is_full(const struct actor *a);
 /* A message of an actor with a limit has left the queue. */
 void actor_took(lua_State *L, struct actor *a);
+/* The values from `first` to the top need not be copied to be another actor's. */
+bool actor_may_pass(lua_State *L, int first);
 /* Values from `first` to the top become copies, as if they had come from another vm. */
 void actor_copy(lua_State *L, int first);
-/* The drainer of a busy actor is told to look again: the position moves from the queue to actor->head. */
-void actor_disturb(lua_State *L, struct actor *a);
 /* Stands in the ready list. */
 void actor_make_ready(struct actors *house, struct actor *a);
-int actor_message_size(lua_State *L, int queue, int at);
 void actor_open_send(lua_State *L);
 
 /* lua_actor_run.c */
 void actor_work(struct vm_work *work, double now);
 /* Ends it: at once, or when its handler next waits or returns. On top of L the reference and the reason; pops both. */
 void actor_kill(lua_State *L, struct actors *house, struct actor *a);
+/* The vm is here for its actors, and what has that target is being broken into. */
+bool actor_is_broken(const struct actors *house, uint64_t target);
 void actor_open_run(lua_State *L);
+
+/* lua_actor_drain.c */
+
+/* The drainer has nothing to do with its actor any more. */
+void actor_release(lua_State *L, struct drainer *d);
+/* Registers what a drainer's task runs. */
+void actor_open_drain(lua_State *L);
 
 /* lua_actor_call.c */
 /* Fails all calls of the actor with the error on top of L, which stays. */
@@ -179,6 +208,10 @@ void actor_open_call(lua_State *L);
 struct call *actor_call_new(lua_State *L, struct actors *house, struct actor *callee, uint64_t task);
 /* It was never asked. */
 void actor_call_drop(lua_State *L, struct actors *house, struct call *c);
+/* The values from `first` to the top are what a handler returned: the answer, unless there is one or it comes later. */
+void actor_reply(lua_State *L, struct actors *house, uint64_t call, int first);
+/* The call fails, with the error on top. */
+void actor_fail(lua_State *L, struct actors *house, uint64_t call);
 /* On top of L: true and the results, or false and the error, `count` values in all. Pops them. */
 void actor_answer(lua_State *L, struct actors *house, struct call *c, int count);
 

@@ -108,19 +108,27 @@ void actor_fail_calls(lua_State *L, struct actors *house, struct actor *a)
     }
 }
 
-/* (call, results...): the handler has returned them; ignored for a call that is answered later, or was already */
-static int actor_reply(lua_State *L)
+void actor_reply(lua_State *L, struct actors *house, uint64_t call, int first)
 {
-    struct actors *house = actors_of(L);
-    struct call *c = id_map_find(&house->calls, (uint64_t)lua_tointeger(L, 1));
+    struct call *c = id_map_find(&house->calls, call);
     if (!c || c->deferred)
-        return 0;
+        return;
     if (!c->asker)
-        actor_copy(L, 2);
+        actor_copy(L, first);
+    luaL_checkstack(L, 4, NULL);
     lua_pushboolean(L, 1);
-    lua_replace(L, 1);
-    answer(L, house, c, lua_gettop(L));
-    return 0;
+    lua_insert(L, first);
+    answer(L, house, c, lua_gettop(L) - first + 1);
+}
+
+void actor_fail(lua_State *L, struct actors *house, uint64_t call)
+{
+    struct call *c = id_map_find(&house->calls, call);
+    if (!c)
+        return;
+    lua_pushboolean(L, 0);
+    lua_insert(L, -2);
+    answer(L, house, c, 2);
 }
 
 /* (call, ok, results or error...): the answer to a call that was deferred -> true when somebody may still get it */
@@ -207,7 +215,7 @@ static struct call *ask(lua_State *L, struct actors *house, uint64_t task)
         return ask_remote(L, house, a, task);
     actor_copy(L, 3);
     struct call *c = actor_call_new(L, house, a, task);
-    actor_put(L, house, a, 3, 0, c->id);
+    actor_put(L, house, a, 3, actor_current(house), 0, c->id);
     return c;
 }
 
@@ -260,7 +268,6 @@ static int actor_ask(lua_State *L)
 void actor_open_call(lua_State *L)
 {
     static const luaL_Reg functions[] = {
-        {"call", actor_call}, {"call_for", actor_call_for}, {"ask", actor_ask}, {"reply", actor_reply},
-        {"reply_late", actor_reply_late}, {"defer", actor_defer}, {NULL, NULL}};
+        {"call", actor_call}, {"call_for", actor_call_for}, {"ask", actor_ask}, {"reply_late", actor_reply_late}, {"defer", actor_defer}, {NULL, NULL}};
     luaL_setfuncs(L, functions, 2);
 }

@@ -94,7 +94,7 @@ static void told(lua_State *L, struct actors *house, const struct message *m)
         return;
     push_sender(L, h);
     lua_insert(L, 3);
-    actor_put(L, house, a, 4, 3, h->id ? note_call(L, house, a, h)->id : 0);
+    actor_put(L, house, a, 4, NULL, 3, h->id ? note_call(L, house, a, h)->id : 0);
     if (a->limit > 0)
         actor_note_sender(L, a, vm_of_address(h->from), h->flags & FLAG_COUNTED);
 }

@@ -1,15 +1,14 @@
 /* lua_actor_run.c - who handles messages: tasks that go from one ready actor to the next.
  *
- * An actor that does not wait needs no coroutine of its own. A drainer is a task that runs actor.lua's `drain`, which takes
- * ready actors one after the other and calls their handlers. When a handler waits, its drainer is the actor's until the
- * handler returns, and another drainer goes on with the others. So a vm has as many coroutines as handlers that wait, and one.
+ * An actor that does not wait needs no coroutine of its own. A drainer is a task that takes ready actors one after the other
+ * and calls their handlers (lua_actor_drain.c). When a handler waits, its drainer is the actor's until the handler returns,
+ * and another drainer goes on with the others. So a vm has as many coroutines as handlers that wait, and one.
  *
  * Invariants:
- *  1. a->holder is the drainer that handles a's messages, and then d->actor is a; a detached drainer's actor has another
- *     holder or none;
+ *  1. a->holder is the drainer that handles a's messages, and then d->actor is a; a drainer whose concurrent actor has gone
+ *     on without it has an actor with another holder or none;
  *  2. a drainer that has waited ends when its handler has returned: only those that actor_work started take further actors;
- *  3. while `disturbed`, a->head is true; else the head is what drain says when it is done, or follows from place 1;
- *  4. a handler that raises, or is killed, ends its actor, and its drainer's task with it.
+ *  3. a handler that raises, or is killed, ends its actor, and its drainer's task with it.
  */
 #include "lua_actor.h"
 
@@ -20,141 +19,13 @@
 #include "lua_loop.h"
 #include "vm.h"
 
-/* Places of queues that one turn and one actor may have: letters and timers wait for the end of the turn. */
-enum { BUDGET = 6000, SHARE = 1000, KEPT = 256 };
-
-static void drainer_ended(struct vm_task *task, int status, int count);
-
-struct drainer *actor_current(const struct actors *house)
-{
-    struct vm_task *t = vm_task_running(house->tasks);
-    struct drainer *d = t && vm_task_tells(t, drainer_ended) ? vm_task_owner(t) : NULL;
-    return d && d->actor ? d : NULL;
-}
+/* Places of queues that one turn may have: letters and timers wait for its end. */
+enum { BUDGET = 6000 };
 
 uint64_t actor_of_task(struct vm_task *task)
 {
-    const struct drainer *d = vm_task_tells(task, drainer_ended) ? vm_task_owner(task) : NULL;
+    const struct drainer *d = vm_task_tells(task, actor_drainer_ended) ? vm_task_owner(task) : NULL;
     return d && d->actor ? d->actor->id : 0;
-}
-
-/* The drainer has nothing to do with its actor any more. */
-static void release(lua_State *L, struct actors *house, struct drainer *d)
-{
-    struct actor *a = d->actor;
-    d->actor = NULL;
-    d->call = 0;
-    d->disturbed = false;
-    if (!a || a->holder != d)
-        return;
-    a->holder = NULL;
-    if (a->state == ACTOR_DEAD)
-        return;
-    a->state = ACTOR_IDLE;
-    if (a->starting)
-        return;
-    if (a->tail >= a->head || a->stopping) {
-        actor_make_ready(house, a);
-        return;
-    }
-    if (a->head > KEPT) {
-        lua_rawgetp(L, LUA_REGISTRYINDEX, &actor_anchors_key);
-        actor_push(L, a, -1);
-        lua_pushnil(L);
-        lua_setiuservalue(L, -2, ACTOR_QUEUE);
-        lua_pop(L, 2);
-    }
-    a->head = 2;
-    a->tail = 1;
-}
-
-static struct actor *next_ready(lua_State *L, struct actors *house)
-{
-    struct actor *a;
-    while ((a = house->ready)) {
-        house->ready = a->next;
-        a->queued = false;
-        if (a->state != ACTOR_DEAD)
-            return a;
-        luaL_unref(L, lua_upvalueindex(ACTOR_ANCHORS), a->slot);
-    }
-    house->work.ready = false;
-    return NULL;
-}
-
-/* -> queue, place, last place, self, handlers; for one that stops: false, reason, reference, self, handlers */
-static int hand_out(lua_State *L, struct actors *house, struct actor *a)
-{
-    a->at = 0;
-    lua_settop(L, 0);
-    actor_push(L, a, lua_upvalueindex(ACTOR_ANCHORS));
-    if (a->stopping) {
-        a->holder->disturbed = true;
-        lua_pushboolean(L, 0);
-        lua_getiuservalue(L, 1, ACTOR_REASON);
-        lua_pushvalue(L, 1);
-    } else {
-        int most = a->limit > 0 || a->concurrent ? 1 : SHARE;
-        int last = a->tail - a->head < most ? a->tail : a->head + most - 1;
-        house->budget -= last - a->head + 2;
-        lua_getiuservalue(L, 1, ACTOR_QUEUE);
-        lua_pushinteger(L, a->head);
-        lua_pushinteger(L, last);
-    }
-    lua_getiuservalue(L, 1, ACTOR_SELF);
-    lua_getiuservalue(L, 1, ACTOR_HANDLERS);
-    if (a->limit > 0 && !a->stopping)
-        actor_took(L, a);
-    return 5;
-}
-
-/* (drainer, place after the last message handled or nil) -> as hand_out; nothing when there is no more to do for now */
-static int actor_next(lua_State *L)
-{
-    struct actors *house = actors_of(L);
-    struct drainer *d = lua_touserdata(L, 1);
-    if (d->actor) {
-        if (!d->disturbed && !d->detached)
-            d->actor->head = (int)lua_tointeger(L, 2);
-        release(L, house, d);
-        if (house->shared)
-            vm_task_aim(d->task, 0);
-    }
-    if (d->parked || house->budget <= 0)
-        return 0;
-    struct actor *a = next_ready(L, house);
-    if (!a)
-        return 0;
-    d->actor = a;
-    d->disturbed = false;
-    d->call = 0;
-    a->holder = d;
-    a->state = ACTOR_BUSY;
-    a->since = house->now;
-    if (house->shared)
-        vm_task_aim(d->task, actor_target(house, a));
-    return hand_out(L, house, a);
-}
-
-/* (drainer) after a handler that left the queue otherwise than it found it -> as actor_next */
-static int actor_again(lua_State *L)
-{
-    struct drainer *d = lua_touserdata(L, 1);
-    struct actor *a = d->actor;
-    if (a && a->doomed)
-        return 0; /* it is killed when this task returns */
-    if (!a || d->detached || d->parked || a->stopping || a->state == ACTOR_DEAD || a->tail < a->head)
-        return actor_next(L);
-    d->disturbed = false;
-    return hand_out(L, actors_of(L), a);
-}
-
-/* (drainer, call) the message being handled is that call, none: 0 */
-static int actor_note_call(lua_State *L)
-{
-    struct drainer *d = lua_touserdata(L, 1);
-    d->call = (uint64_t)lua_tointeger(L, 2);
-    return 0;
 }
 
 /* ---- drainers */
@@ -162,7 +33,7 @@ static int actor_note_call(lua_State *L)
 static struct drainer *new_drainer(struct actors *house)
 {
     struct drainer *d = calloc(1, sizeof *d);
-    struct vm_task *task = d ? vm_task_new(house->tasks, drainer_ended, d) : NULL;
+    struct vm_task *task = d ? vm_task_new(house->tasks, actor_drainer_ended, d) : NULL;
     if (!task) {
         free(d);
         return NULL;
@@ -197,11 +68,8 @@ static void parked(struct actors *house, struct drainer *d)
     d->parked = true;
     if (!a)
         return;
-    actor_disturb(house->L, a);
     if (!a->concurrent || a->stopping || a->starting || a->state == ACTOR_WAITING)
         return;
-    d->detached = true;
-    d->disturbed = false;
     a->holder = NULL;
     a->state = ACTOR_IDLE;
     if (a->tail >= a->head)
@@ -221,8 +89,7 @@ static bool start(struct actors *house, struct drainer *d, int count)
     return ended;
 }
 
-/* The vm is here for its actors, and what has that target is being broken into. */
-static bool is_broken(const struct actors *house, uint64_t target)
+bool actor_is_broken(const struct actors *house, uint64_t target)
 {
     const struct vm *vm = house->target ? vm_of(house->L) : NULL;
     return vm && vm_is_interrupted(vm, target);
@@ -247,7 +114,7 @@ void actor_work(struct vm_work *work, double now)
         lua_pushlightuserdata(co, d);
         const struct actor *first = house->ready;
         start(house, d, 1);
-        if (house->ready == first && is_broken(house, house->target))
+        if (house->ready == first && actor_is_broken(house, house->target))
             break; /* each would be broken into before it took anything: what ends the job comes by letter */
     }
     work->ready = house->ready;
@@ -277,7 +144,6 @@ static int actor_begin(lua_State *L)
     }
     d->actor = a;
     a->holder = d;
-    d->disturbed = true;
     vm_task_set_target(d->task, actor_target(house, a));
     a->since = a->born;
     lua_xmove(L, co, count + 1);
@@ -368,9 +234,8 @@ static int tell(lua_State *L)
     lua_rawgetp(L, LUA_REGISTRYINDEX, &actor_anchors_key);
     actor_push(L, a, -1);
     int ref = lua_gettop(L);
-    actor_disturb(L, a);
     d->actor = NULL;
-    bool broken = is_broken(d->house, actor_target(d->house, a));
+    bool broken = actor_is_broken(d->house, actor_target(d->house, a));
     a->brutal |= broken;
     if (e->status == VM_TASK_KILLED || broken)
         killed(L, d->house, a, ref);
@@ -379,14 +244,14 @@ static int tell(lua_State *L)
     return 0;
 }
 
-static void drainer_ended(struct vm_task *task, int status, int count)
+void actor_drainer_ended(struct vm_task *task, int status, int count)
 {
     struct drainer *d = vm_task_owner(task);
     lua_State *L = vm_tasks_state(vm_task_scheduler(task));
     struct ending e = {d, vm_task_coroutine(task), status};
     (void)count;
     if (d->actor && status == LUA_OK) {
-        release(L, d->house, d);
+        actor_release(L, d);
     } else if (d->actor && lua_checkstack(L, 4)) {
         int top = lua_gettop(L);
         lua_pushcfunction(L, tell);
@@ -408,7 +273,6 @@ void actor_kill(lua_State *L, struct actors *house, struct actor *a)
     lua_pushvalue(L, -1);
     if (a->holder) {
         lua_settop(L, ref - 1);
-        actor_disturb(L, a);
         a->doomed = true;
         vm_task_kill(a->holder->task); /* and its end is the actor's, now or when it next waits or returns */
     } else {
@@ -451,17 +315,28 @@ static int actor_stop(lua_State *L)
         return 0;
     settle_reason(L, 1);
     a->stopping = true;
-    if (a->holder)
-        actor_disturb(L, a);
-    else if (!a->queued)
+    if (!a->holder && !a->queued)
         actor_make_ready(house, a);
     return 0;
+}
+
+/* (self, reason or nil: "normal") the same of the actor whose table that is */
+static int stop_self(lua_State *L)
+{
+    luaL_checktype(L, 1, LUA_TTABLE);
+    lua_settop(L, 2);
+    if (lua_isnil(L, 2)) {
+        lua_pushliteral(L, "normal");
+        lua_replace(L, 2);
+    }
+    lua_getfield(L, 1, "ref");
+    lua_replace(L, 1);
+    return actor_stop(L);
 }
 
 void actor_open_run(lua_State *L)
 {
     static const luaL_Reg functions[] = {
-        {"next", actor_next}, {"again", actor_again}, {"note_call", actor_note_call}, {"begin", actor_begin},
-        {"exit", actor_exit}, {"stop", actor_stop}, {NULL, NULL}};
+        {"begin", actor_begin}, {"exit", actor_exit}, {"stop", actor_stop}, {"stop_self", stop_self}, {NULL, NULL}};
     luaL_setfuncs(L, functions, 2);
 }

@@ -1,15 +1,16 @@
 /* lua_actor_send.c - the mail of actors in one vm: messages into queues, and out of them for receive.
  *
- * A queue is a table of places. Place 1 is the drainer's: where the message stands that it handles, 0 when nothing is handled
- * or the drainer was disturbed. Messages stand from place 2 on, one behind the other:
+ * A queue is a table of places. From place 2 on stands what is sent, one behind the other:
  *
- *     name, sender                                   no arguments
- *     count, name, sender, arguments...              count of at least 1
- *     -1 - count, name, sender, call, arguments...   somebody waits for the answer to that call
- *     0, function, value, value                      the drainer calls function(self, value, value, reference)
+ *     name                                   a message without arguments
+ *     count, name, arguments...              count of at least 1
+ *     -1 - count, name, call, arguments...   somebody waits for the answer to that call
+ *     0, function, value, value              the drainer calls function(self, value, value, reference)
+ *     reference or false                     who sent what stands behind it, up to the next such; false: no actor
  *
- * The sender is a reference or false. What has been handled is left where it is, arguments apart, until the queue is empty:
- * then it fills from the front again. A queue that always has something in it is moved to its front now and then.
+ * So a sender is there once for all that it sends in a row. Place 1, in the queue of an actor that receives, says who sent what
+ * stands at the front. What has been handled is left where it is, arguments apart, until the queue is empty: then it fills from the front again. A queue that
+ * always has something in it is moved to its front now and then.
  *
  * Values that are no references are copied when they could be changed: an actor shares nothing with another.
  */
@@ -26,39 +27,6 @@ enum { CLEARED = 4096 };
 
 /* So many arguments leave room enough on the stack of every C function. */
 enum { ROOMY = 8 };
-
-int actor_message_size(lua_State *L, int queue, int at)
-{
-    int type = lua_rawgeti(L, queue, at);
-    lua_Integer kind = type == LUA_TNUMBER ? lua_tointeger(L, -1) : 0;
-    lua_pop(L, 1);
-    if (type != LUA_TNUMBER)
-        return 2;
-    return kind > 0 ? 3 + (int)kind : kind < 0 ? 3 - (int)kind : 4;
-}
-
-void actor_disturb(lua_State *L, struct actor *a)
-{
-    struct drainer *d = a->holder;
-    if (!d || d->disturbed || !lua_checkstack(L, 6))
-        return;
-    d->disturbed = true;
-    int top = lua_gettop(L);
-    lua_rawgetp(L, LUA_REGISTRYINDEX, &actor_anchors_key);
-    actor_push(L, a, -1);
-    if (lua_getiuservalue(L, -1, ACTOR_QUEUE) == LUA_TTABLE) {
-        int queue = lua_gettop(L);
-        lua_rawgeti(L, queue, 1);
-        int at = (int)lua_tointeger(L, -1);
-        if (at > 0) {
-            a->at = at;
-            a->head = at + actor_message_size(L, queue, at);
-            lua_pushinteger(L, 0);
-            lua_rawseti(L, queue, 1);
-        }
-    }
-    lua_settop(L, top);
-}
 
 void actor_make_ready(struct actors *house, struct actor *a)
 {
@@ -110,20 +78,24 @@ static bool may_be_shared(lua_State *L, int index)
     return type < LUA_TTABLE || (type == LUA_TUSERDATA && actor_at(L, index));
 }
 
-void actor_copy(lua_State *L, int first)
+bool actor_may_pass(lua_State *L, int first)
 {
     for (int i = lua_gettop(L); i >= first; i--)
-        if (!may_be_shared(L, i)) {
-            copy_all(L, first);
-            return;
-        }
+        if (!may_be_shared(L, i))
+            return false;
+    return true;
+}
+
+void actor_copy(lua_State *L, int first)
+{
+    if (!actor_may_pass(L, first))
+        copy_all(L, first);
 }
 
 /* Moves what is left of the queue to its front. */
 static void clear_front(lua_State *L, struct actor *a, int queue)
 {
     int to = 2;
-    actor_disturb(L, a);
     for (int from = a->head; from <= a->tail; from++) {
         lua_rawgeti(L, queue, from);
         lua_rawseti(L, queue, to++);
@@ -137,23 +109,22 @@ static void clear_front(lua_State *L, struct actor *a, int queue)
     a->at = 0;
 }
 
-/* Pushes the queue of the actor at 1. */
-static int push_queue(lua_State *L, struct actor *a)
+/* Pushes the queue of the actor at 1, to the index `queue`. */
+static void push_queue(lua_State *L, struct actor *a, int queue)
 {
     if (lua_getiuservalue(L, 1, ACTOR_QUEUE) != LUA_TTABLE) {
         lua_pop(L, 1);
         lua_createtable(L, 4, 0);
-        lua_pushinteger(L, 0);
+        lua_pushboolean(L, 0);
         lua_rawseti(L, -2, 1);
         lua_pushvalue(L, -1);
         lua_setiuservalue(L, 1, ACTOR_QUEUE);
         a->head = 2;
         a->tail = 1;
+        a->last_sender = NO_SENDER;
     }
-    int queue = lua_gettop(L);
     if (a->head > CLEARED && a->head > a->tail / 2)
         clear_front(L, a, queue);
-    return queue;
 }
 
 /* There is a message: whoever should look is told. */
@@ -168,25 +139,36 @@ static void announce(lua_State *L, struct actors *house, struct actor *a)
     a->length += a->limit > 0;
 }
 
-void actor_put(lua_State *L, struct actors *house, struct actor *a, int first, int sender, uint64_t call)
+/* Who sends: whom the drainer handles, or the reference at the index, 0: no actor. */
+static void push_sender(lua_State *L, const struct drainer *d, int sender)
 {
-    int last = lua_gettop(L), count = last - first + 1;
-    if (count > ROOMY)
-        luaL_checkstack(L, 10, "too many arguments");
-    int queue = push_queue(L, a), at = a->tail;
-    if (count > 0 || call) {
-        lua_pushinteger(L, call ? -1 - count : count);
-        lua_rawseti(L, queue, ++at);
-    }
-    lua_pushvalue(L, 2);
-    lua_rawseti(L, queue, ++at);
-    const struct drainer *d = sender ? NULL : actor_current(house);
     if (d)
         actor_push(L, d->actor, lua_upvalueindex(ACTOR_ANCHORS));
     else if (sender)
         lua_pushvalue(L, sender);
     else
         lua_pushboolean(L, 0);
+}
+
+void actor_put(lua_State *L, struct actors *house, struct actor *a, int first, const struct drainer *d, int sender, uint64_t call)
+{
+    int last = lua_gettop(L), count = last - first + 1;
+    if (count > ROOMY)
+        luaL_checkstack(L, 10, "too many arguments");
+    int queue = last + 1;
+    push_queue(L, a, queue);
+    const struct actor *from = d ? d->actor : sender ? actor_at(L, sender) : NULL;
+    uint64_t id = from ? from->id : 0;
+    int at = a->tail;
+    if (id != a->last_sender) {
+        push_sender(L, d, sender);
+        lua_rawseti(L, queue, ++at);
+    }
+    if (count > 0 || call) {
+        lua_pushinteger(L, call ? -1 - count : count);
+        lua_rawseti(L, queue, ++at);
+    }
+    lua_pushvalue(L, 2);
     lua_rawseti(L, queue, ++at);
     if (call) {
         lua_pushinteger(L, (lua_Integer)call);
@@ -196,7 +178,8 @@ void actor_put(lua_State *L, struct actors *house, struct actor *a, int first, i
         lua_pushvalue(L, i);
         lua_rawseti(L, queue, ++at);
     }
-    a->tail = at;
+    a->tail = at; /* the message is there now: memory errors above have put nothing there */
+    a->last_sender = id;
     announce(L, house, a);
 }
 
@@ -258,16 +241,16 @@ static int deliver_remote(lua_State *L, struct actors *house, struct actor *a)
     return 1;
 }
 
-static int deliver(lua_State *L, struct actor *a)
+static int deliver(lua_State *L, struct actors *house, struct actor *a, const struct drainer *d)
 {
-    struct actors *house = actors_of(L);
     if (a->state == ACTOR_DEAD || a->stopping)
         return actor_refuse_dead(L);
     if (a->remote)
         return deliver_remote(L, house, a);
     actor_copy(L, 3);
-    actor_put(L, house, a, 3, 0, 0);
-    rearm(L, house);
+    actor_put(L, house, a, 3, d, 0, 0);
+    if (!d)
+        rearm(L, house);
     lua_pushboolean(L, 1);
     return 1;
 }
@@ -279,24 +262,19 @@ static int send_again(lua_State *L, int status, lua_KContext context)
     (void)context;
     while (actor_is_full(a))
         lua_loop_wait(L, has_room, a, -1, 0, send_again);
-    return deliver(L, a);
-}
-
-/* An actor never waits for room in its own mailbox. */
-static bool is_own(const struct actors *house, const struct actor *a)
-{
-    const struct drainer *d = actor_current(house);
-    return d && d->actor == a;
+    return deliver(L, actors_of(L), a, actor_current(actors_of(L)));
 }
 
 /* (reference, name, ...) -> true; nil, "dead" */
 static int actor_send(lua_State *L)
 {
     struct actor *a = actor_check(L, 1);
+    struct actors *house = actors_of(L);
+    const struct drainer *d = actor_current(house);
     actor_check_name(L, "send");
-    if (actor_is_full(a) && !is_own(actors_of(L), a))
+    if (actor_is_full(a) && !(d && d->actor == a)) /* an actor never waits for room in its own mailbox */
         return send_again(L, LUA_OK, 0);
-    return deliver(L, a);
+    return deliver(L, house, a, d);
 }
 
 /* (reference, name, ...) -> true; nil, "dead" or "full" */
@@ -309,19 +287,20 @@ static int actor_try_send(lua_State *L)
         lua_pushliteral(L, "full");
         return 2;
     }
-    return deliver(L, a);
+    return deliver(L, actors_of(L), a, actor_current(actors_of(L)));
 }
 
 /* (reference, name, ...) a message that no limit holds back, its values as they are -> true when the actor lives */
 static int post(lua_State *L)
 {
     struct actor *a = actor_check(L, 1);
+    struct actors *house = actors_of(L);
     bool lives = a->state != ACTOR_DEAD && !a->stopping;
     if (a->remote)
-        return deliver(L, a);
+        return deliver(L, house, a, NULL);
     if (lives) {
-        actor_put(L, actors_of(L), a, 3, 0, 0);
-        rearm(L, actors_of(L));
+        actor_put(L, house, a, 3, actor_current(house), 0, 0);
+        rearm(L, house);
     }
     lua_pushboolean(L, lives);
     return 1;
@@ -334,7 +313,8 @@ static int actor_order(lua_State *L)
     lua_settop(L, 4);
     if (a->state == ACTOR_DEAD)
         return 0;
-    int queue = push_queue(L, a), at = a->tail;
+    int queue = 5, at = a->tail;
+    push_queue(L, a, queue);
     lua_pushinteger(L, 0);
     lua_rawseti(L, queue, ++at);
     for (int i = 2; i <= 4; i++) {
@@ -352,39 +332,54 @@ static int actor_order(lua_State *L)
 static struct actor *own_actor(lua_State *L)
 {
     struct actor *a = actor_check(L, 1);
-    if (!is_own(actors_of(L), a))
+    const struct drainer *d = actor_current(actors_of(L));
+    if (!d || d->actor != a)
         luaL_error(L, "receive: only in a handler of the actor itself");
     return a;
+}
+
+/* The handler that receives for the first time has been called for the sender at the front: the queue is on top. */
+static void note_front(lua_State *L)
+{
+    int queue = lua_gettop(L);
+    lua_getiuservalue(L, 1, ACTOR_SELF);
+    if (lua_getfield(L, -1, "sender") == LUA_TNIL)
+        lua_pushboolean(L, 0);
+    lua_rawseti(L, queue, 1);
+    lua_settop(L, queue);
 }
 
 /* (reference) -> queue or nil, place of the first message, last place */
 static int actor_mail(lua_State *L)
 {
     struct actor *a = own_actor(L);
-    actor_disturb(L, a);
-    lua_getiuservalue(L, 1, ACTOR_QUEUE);
+    if (lua_getiuservalue(L, 1, ACTOR_QUEUE) == LUA_TTABLE && !a->receives) {
+        note_front(L);
+        a->receives = true;
+    }
     lua_pushinteger(L, a->head);
     lua_pushinteger(L, a->tail);
     return 3;
 }
 
-/* (reference, place, last place, new last place) the message that ended before `place` is taken out of the queue:
- * at the front, or else the rest has been moved down to the new last place */
+/* (reference, first place, last place, whole) something has been taken out of the queue, which is there now; whole: more than
+ * the name of a sender */
 static int actor_take(lua_State *L)
 {
     struct actor *a = own_actor(L);
     a->head = (int)luaL_checkinteger(L, 2);
     a->tail = (int)luaL_checkinteger(L, 3);
-    if (a->limit > 0)
+    a->strayed = true; /* the sender at its front may be another */
+    if (a->limit > 0 && lua_toboolean(L, 4))
         actor_took(L, a);
     return 0;
 }
 
-/* (reference, call or 0) that message is the one at hand now */
+/* (reference, call or 0) that message is the one at hand now, and self.sender its sender */
 static int actor_received(lua_State *L)
 {
     struct actors *house = actors_of(L);
-    own_actor(L);
+    own_actor(L)->strayed = true;
     struct drainer *d = actor_current(house);
     d->call = (uint64_t)luaL_checkinteger(L, 2);
     return 0;

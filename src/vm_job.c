@@ -292,7 +292,7 @@ void vm_run_parked(struct vm_run *run)
 struct vm_run *vm_run_current(const struct vm_tasks *tasks)
 {
     struct vm_task *task = tasks ? vm_task_running(tasks) : NULL;
-    return task && vm_task_is(task, job_ended) ? vm_task_owner(task) : NULL;
+    return task && vm_task_tells(task, job_ended) ? vm_task_owner(task) : NULL;
 }
 
 struct vm_run *vm_run_find(const struct vm_jobs *self, uint64_t id)

@@ -227,9 +227,9 @@ void *vm_task_owner(const struct vm_task *self)
     return self->owner;
 }
 
-bool vm_task_is(const struct vm_task *self, vm_task_ended *ended)
+void *vm_tasks_running_owner(const struct vm_tasks *self, vm_task_ended *ended)
 {
-    return self->ended == ended;
+    return self->running && self->running->ended == ended ? self->running->owner : NULL;
 }
 
 void vm_task_set_owner(struct vm_task *self, void *owner)

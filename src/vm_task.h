@@ -48,7 +48,6 @@ bool vm_task_tells(const struct vm_task *self, vm_task_ended *ended);
 struct vm_tasks *vm_task_scheduler(const struct vm_task *self);
 lua_State *vm_task_coroutine(const struct vm_task *self);
 void *vm_task_owner(const struct vm_task *self);
-bool vm_task_is(const struct vm_task *self, vm_task_ended *ended); /* its end is told so */
 void vm_task_set_owner(struct vm_task *self, void *owner);
 uint64_t vm_task_id(const struct vm_task *self);
 
@@ -64,6 +63,9 @@ void vm_task_start(struct vm_task *self, int arguments);
 
 /* The running task of the vm; NULL outside any. */
 struct vm_task *vm_task_running(const struct vm_tasks *self);
+
+/* The owner of the running task, if that was made to tell `ended`; else NULL. */
+void *vm_tasks_running_owner(const struct vm_tasks *self, vm_task_ended *ended);
 
 /* The live task of that id; NULL: none. */
 struct vm_task *vm_task_find(const struct vm_tasks *self, uint64_t id);

@@ -85,6 +85,9 @@ end
 -- @return its reference, once init has returned; nil, error with its traceback, "name taken" or "timeout"
 -- @usage local counter = troupe.spawn({ "counter.lua", isolation = "light" }, 10)
 function M.spawn(what, ...)
+  local ref, init, self = core.make(what, ...)
+  if init then return life.begin_here(ref, init, self, ...) end
+  if ref then return ref end
   local opts, behaviour = plain, what
   if type(what) == "table" and what[1] ~= nil then opts, behaviour = check_options(what), what[1] end
   if (opts.link or opts.monitor) and not core.current() then
@@ -95,6 +98,9 @@ function M.spawn(what, ...)
   if opts.isolation ~= "local" then return thread.spawn(behaviour, opts, ...) end
   local class, why = behaviours.find(behaviour, "spawn")
   if not class then return nil, why end
+  if type(behaviour) == "table" then
+    core.plan(behaviour, class.meta, class.handlers, class.terminate ~= nil, class.concurrent, class.init)
+  end
   return life.spawn_here(class, opts, core.copy(...))
 end
 

@@ -10,7 +10,7 @@ local M = {}
 local names = {
   "troupe.actor", "troupe.actor_behaviour", "troupe.actor_bonds", "troupe.actor_bundle", "troupe.actor_control",
   "troupe.actor_furnish", "troupe.actor_future", "troupe.actor_globals", "troupe.actor_host", "troupe.actor_life",
-  "troupe.actor_light", "troupe.actor_links", "troupe.actor_receive", "troupe.actor_ref", "troupe.actor_run",
+  "troupe.actor_light", "troupe.actor_links", "troupe.actor_receive", "troupe.actor_ref",
   "troupe.actor_script", "troupe.actor_self", "troupe.actor_shutdown", "troupe.actor_thread", "troupe.actor_timer",
   "troupe.later", "troupe.options", "troupe.registry", "troupe.timer_heap", "troupe.topic", "troupe.waiting",
 }

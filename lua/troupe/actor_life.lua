@@ -1,13 +1,12 @@
 -- actor_life.lua - what every vm with actors in it needs: references, and how an actor begins. All else is loaded when
--- it is first used, since a vm of its own is all that most actors have. How a message is handled is in actor_run.lua,
--- what runs that in the rooms of src/lua_actor.h.
+-- it is first used, since a vm of its own is all that most actors have. How messages are
+-- sent and handled is in the rooms of src/lua_actor.h.
 
 require "troupe"
 local core = require "troupe.actor.core"
 local behaviours = require "troupe.actor_behaviour"
 local bonds = require "troupe.actor_bonds"
 local later = require "troupe.later"
-local run = require "troupe.actor_run"
 local wait = require "troupe.waiting"
 
 local rest = later "troupe.actor_ref"
@@ -62,10 +61,13 @@ end })
 -- ---- what self has
 
 for name, module in pairs {
-  send_after = timer, every = timer, receive = receive, stop = own, become = own, hibernate = own, defer = own,
+  send_after = timer, every = timer, receive = receive, become = own, hibernate = own, defer = own,
 } do
   behaviours.base[name] = function(...) return module[name](...) end
 end
+
+--- self:stop([reason]): the actor ends when the handler returns.
+behaviours.base.stop = core.stop_self
 
 -- ---- how it begins
 
@@ -106,6 +108,17 @@ local function failed(ref)
   return nil, core.reason(ref)
 end
 
+-- The init of an actor begins -> its reference, nil, whether the init still runs; nil, error.
+local function begin(ref, is_function, init, self, ...)
+  if not core.begin(ref, is_function and run_function or run_init, ref, init, self, ...) then
+    if not is_function or making[ref] then return ref, nil, true end
+    core.started(ref) -- it waits for the first time
+    return ref
+  end
+  if not core.alive(ref) and core.reason(ref) ~= "normal" then return failed(ref) end
+  return ref
+end
+
 -- Makes an actor in this vm and begins with its init. `opts.vm`: the address of a vm that hears of its end
 -- (`opts.interested`), and of its birth, as call `opts.born`; `opts.spawner`: the actor there that is linked with it.
 -- `opts.maker`: the vm that spawned a light one, which hears of its end for less.
@@ -133,17 +146,9 @@ local function launch(class, opts, ...)
   if spawner and opts.link then bonds.tie(spawner, ref) end
   if spawner and opts.monitor then bonds.watch(spawner, ref) end
   local init = class.run or class.init
-  if not init then
-    core.started(ref)
-    core.unshield()
-    return ref
-  end
-  if not core.begin(ref, class.run and run_function or run_init, ref, init, self, ...) then
-    if not class.run or making[ref] then return ref, nil, true end
-    core.started(ref) -- it waits for the first time
-    return ref
-  end
-  if not core.alive(ref) and core.reason(ref) ~= "normal" then return failed(ref) end
+  if init then return begin(ref, class.run, init, self, ...) end
+  core.started(ref)
+  core.unshield()
   return ref
 end
 
@@ -157,15 +162,17 @@ end
 --- What actor_light.lua does in the actor's vm.
 M.launch, M.await_start = launch, await_start
 
-local function spawn_here(class, opts, ...)
-  local ref, why, unfinished = launch(class, opts, ...)
-  if unfinished then return await_start(ref, opts.init_timeout) end
+-- What launch and begin return -> what spawn does.
+local function settle(seconds, ref, why, unfinished)
+  if unfinished then return await_start(ref, seconds) end
   return ref, why
 end
 
 --- What a thread actor's vm does: see actor_host.lua.
-M.spawn_here = spawn_here
+function M.spawn_here(class, opts, ...) return settle(opts.init_timeout, launch(class, opts, ...)) end
 
+--- The way of an actor that core.make has made: its init begins.
+function M.begin_here(ref, init, self, ...) return settle(nil, begin(ref, nil, init, self, ...)) end
 
 -- ---- what C calls
 
@@ -177,7 +184,7 @@ local elsewhere = {
   call_outside = "troupe.actor_future", control = "troupe.actor_control", undelivered = "troupe.actor_links",
 }
 
-core.set_up(run.drain, setmetatable(hooks, { __index = function(_, name) return require(elsewhere[name])[name] end }))
+core.set_up(setmetatable(hooks, { __index = function(_, name) return require(elsewhere[name])[name] end }))
 
 require "troupe.registry.core".settle(core.own_address())
 

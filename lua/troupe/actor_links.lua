@@ -13,7 +13,7 @@ local log = later "troupe.log.core"
 local topic = later "troupe.topic"
 
 local entry = bonds.entry
-local error, math, next, pairs, setmetatable, table, type = error, math, next, pairs, setmetatable, table, type
+local error, next, pairs, setmetatable, table, type = error, next, pairs, setmetatable, table, type
 
 local M = {}
 
@@ -154,17 +154,19 @@ end
 function M.bury(ref, queue, head, tail)
   while queue and head <= tail do
     local kind = queue[head]
-    if math.type(kind) ~= "integer" then
+    if type(kind) == "string" then
       M.undelivered(ref, kind)
-      head = head + 2
+      head = head + 1
+    elseif type(kind) ~= "number" then
+      head = head + 1
     elseif kind == 0 then
       head = head + 4
     elseif kind > 0 then
-      M.undelivered(ref, queue[head + 1], table.unpack(queue, head + 3, head + 2 + kind))
-      head = head + 3 + kind
+      M.undelivered(ref, queue[head + 1], table.unpack(queue, head + 2, head + 1 + kind))
+      head = head + 2 + kind
     else
-      M.undelivered(ref, queue[head + 1], table.unpack(queue, head + 4, head + 2 - kind))
-      head = head + 3 - kind
+      M.undelivered(ref, queue[head + 1], table.unpack(queue, head + 3, head + 1 - kind))
+      head = head + 2 - kind
     end
   end
 end

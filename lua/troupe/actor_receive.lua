@@ -6,7 +6,7 @@
 local core = require "troupe.actor.core"
 local now = require "troupe".now
 
-local error, math, table, tostring, type = error, math, table, tostring, type
+local error, table, tostring, type = error, table, tostring, type
 
 local M = {}
 
@@ -27,52 +27,66 @@ local function matcher(match)
   return function(name) return wanted[name] end
 end
 
--- The message at a place: its end, name, sender, call or nil, first and last argument's place; name nil: an order.
+-- The message at a place: its end, name, call or nil, first and last argument's place; name nil: an order.
 local function parse(queue, place)
   local kind = queue[place]
-  if math.type(kind) ~= "integer" then return place + 2, kind, queue[place + 1], nil, place + 2, place + 1 end
+  if type(kind) == "string" then return place + 1, kind, nil, place + 1, place end
   if kind == 0 then return place + 4 end
-  if kind > 0 then
-    return place + 3 + kind, queue[place + 1], queue[place + 2], nil, place + 3, place + 2 + kind
-  end
-  return place + 3 - kind, queue[place + 1], queue[place + 2], queue[place + 3], place + 4, place + 2 - kind
+  if kind > 0 then return place + 2 + kind, queue[place + 1], nil, place + 2, place + 1 + kind end
+  return place + 2 - kind, queue[place + 1], queue[place + 2], place + 3, place + 1 - kind
 end
 
--- Takes the message between two places out of the queue.
+-- Takes what stands between two places out of the queue.
 local function cut(ref, queue, head, place, after, tail)
   if place == head then
-    core.take(ref, after, tail)
+    core.take(ref, after, tail, true)
     return
   end
   table.move(queue, after, tail, place)
   local left = tail - (after - place)
   for i = left + 1, tail do queue[i] = nil end
-  core.take(ref, head, left)
+  core.take(ref, head, left, true)
 end
 
--- The first message that matches, from a place on: found, or the place where the search ended.
-local function search(self, wanted, from)
+-- The first message that matches, so far behind the front; `sender` is whose message stands there. Found; or how far the
+-- search came, and the sender there. What is called in between may send to this very actor: the queue moves.
+local function search(self, wanted, from, sender)
   local ref = self.ref
   local queue, head, tail = core.mail(ref)
-  local place = head + from
-  while queue and place <= tail do
-    local after, name, sender, call, first, last = parse(queue, place)
-    if name == nil then
-      local order, a, b = queue[place + 1], queue[place + 2], queue[place + 3]
-      cut(ref, queue, head, place, after, tail)
-      order(self, a, b, ref, true)
-      queue, head, tail = core.mail(ref)
-    elseif wanted(name, table.unpack(queue, first, last)) then
-      local message = table.pack(name, table.unpack(queue, first, last))
-      cut(ref, queue, head, place, after, tail)
-      self.sender = sender or nil
-      core.received(ref, call or 0)
-      return message
+  if from == 0 then sender = queue and queue[1] end
+  while queue and head + from <= tail do
+    local place = head + from
+    local kind = queue[place]
+    if type(kind) ~= "string" and type(kind) ~= "number" then
+      sender = kind
+      if from == 0 then
+        queue[1] = sender
+        core.take(ref, place + 1, tail)
+        head = place + 1
+      else
+        from = from + 1
+      end
     else
-      place = after
+      local after, name, call, first, last = parse(queue, place)
+      if name == nil then
+        local order, a, b = queue[place + 1], queue[place + 2], queue[place + 3]
+        cut(ref, queue, head, place, after, tail)
+        order(self, a, b, ref, true)
+        queue, head, tail = core.mail(ref)
+      elseif wanted(name, table.unpack(queue, first, last)) then
+        local message = table.pack(name, table.unpack(queue, first, last))
+        queue, head, tail = core.mail(ref)
+        cut(ref, queue, head, head + from, head + from + after - place, tail)
+        self.sender = sender or nil
+        core.received(ref, call or 0)
+        return message
+      else
+        queue, head, tail = core.mail(ref)
+        from = from + after - place
+      end
     end
   end
-  return nil, place - head
+  return nil, from, sender
 end
 
 --- self:receive([match] [, timeout]): waits for the next message, or the first that matches; others stay, in order.
@@ -86,10 +100,10 @@ function M.receive(self, match, timeout)
   end
   local wanted = matcher(match)
   local deadline = timeout and now() + timeout
-  local from = 0
+  local from, sender = 0, nil
   while true do
     local message
-    message, from = search(self, wanted, from)
+    message, from, sender = search(self, wanted, from, sender)
     if message then return table.unpack(message, 1, message.n) end
     if deadline and now() >= deadline or not core.wait_mail(self.ref, deadline) then return nil, "timeout" end
   end

@@ -93,12 +93,14 @@ local function count(queue, head, tail)
   local number = 0
   while queue and head <= tail do
     local kind = queue[head]
-    if math.type(kind) ~= "integer" then
-      head, number = head + 2, number + 1
+    if type(kind) == "string" then
+      head, number = head + 1, number + 1
+    elseif type(kind) ~= "number" then
+      head = head + 1
     elseif kind == 0 then
       head = head + 4
     else
-      head, number = head + 3 + (kind > 0 and kind or -kind), number + 1
+      head, number = head + 2 + (kind > 0 and kind or -kind), number + 1
     end
   end
   return number

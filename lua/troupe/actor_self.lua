@@ -1,4 +1,4 @@
--- actor_self.lua - what self has beside mail and timers: the actor ends itself, becomes another, answers later.
+-- actor_self.lua - what self has beside mail and timers: the actor becomes another, answers later.
 
 local core = require "troupe.actor.core"
 local behaviours = require "troupe.actor_behaviour"
@@ -6,12 +6,6 @@ local behaviours = require "troupe.actor_behaviour"
 local setmetatable = setmetatable
 
 local M = {}
-
---- self:stop([reason]): the actor ends when the handler returns.
-function M.stop(self, reason)
-  if reason == nil then reason = "normal" end
-  core.stop(self.ref, reason)
-end
 
 --- self:become(behaviour): from the next message on, another behaviour handles them; self stays, init is not called.
 -- @return true; nil, error when a script does not load
