@@ -48,8 +48,9 @@ local function cut(ref, queue, head, place, after, tail)
   core.take(ref, head, left, true)
 end
 
--- The first message that matches, so far behind the front; `sender` is whose message stands there. Found; or how far the
--- search came, and the sender there. What is called in between may send to this very actor: the queue moves.
+-- The first message that matches, from so many places behind the front on, where `sender` is who sent what stands there.
+-- Found; or how far the search came, and the sender there. What is called in between may send to this very actor: the
+-- queue moves.
 local function search(self, wanted, from, sender)
   local ref = self.ref
   local queue, head, tail = core.mail(ref)
