@@ -48,9 +48,9 @@ local function cut(ref, queue, head, place, after, tail)
   core.take(ref, head, left, true)
 end
 
--- The first message that matches, from so many places behind the front on, where `sender` is who sent what stands there.
--- Found; or how far the search came, and the sender there. What is called in between may send to this very actor: the
--- queue moves.
+-- The first message that matches, from so many places behind the front on; `sender` is whose the message there is.
+-- Found; or how far the search came, and whose that is. What is called in between may send to this very actor, and so
+-- move the queue.
 local function search(self, wanted, from, sender)
   local ref = self.ref
   local queue, head, tail = core.mail(ref)
