@@ -75,7 +75,10 @@ end
 
 local function begin(self, child)
   local start = child.spec.start
-  local ref, why = actor.spawn(spawn_options(child, self.isolation), table.unpack(start, 2, start.n or #start))
+  local alike = self.dynamic and self or child -- the children of a dynamic supervisor differ in arguments only
+  local opts = alike.opts or spawn_options(child, self.isolation)
+  alike.opts = opts
+  local ref, why = actor.spawn(opts, table.unpack(start, 2, start.n or #start))
   child.ref, child.due = ref, nil
   if not ref then return nil, why end
   self.by_ref[ref] = child

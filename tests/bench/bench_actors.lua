@@ -34,3 +34,37 @@ for _, row in ipairs(rows) do
   end, function() return number_of(("'%s/floor_actors.lua'"):format(here), name, count) end)
   figures.compare(name, ours, floor, unit, bound, target)
 end
+
+-- ---- a supervised child is killed, and the one in its place answers
+
+local troupe = require "troupe"
+local task = require "troupe.task"
+
+local RESTARTS = 2000
+
+local current
+local child = { init = function(self) current = self.ref end, ping = function() return "pong" end }
+local tree = troupe.supervise { intensity = 1000000, period = 3600, children = { { id = "child", start = { child } } } }
+
+-- Microseconds of one restart.
+local function restarts()
+  local begin = troupe.now()
+  for _ = 1, RESTARTS do
+    local victim = current
+    victim:kill()
+    while current == victim do task.sleep(0) end
+    current:call "ping"
+  end
+  return (troupe.now() - begin) / RESTARTS * 1e6
+end
+
+local done
+task.spawn(function()
+  local first = restarts()
+  for _ = 1, 8 do restarts() end
+  figures.judge("supervised child restarted, the first 2,000", first, "us", "at most", 15)
+  figures.judge("the same, after 18,000 in the period", restarts(), "us", "at most", 15)
+  done = true
+end)
+task.wait_until(function() return done end)
+tree:stop()
