@@ -46,15 +46,15 @@ local function make(kind, what, path, opts, ...)
 end
 
 -- Tells who spawned it. What was told of an end before there was a reference was told of a stranger.
-local function born(call, ref, why)
+local function tell_born(call, ref, why)
   core.reply_late(call, true, ref, why)
   if ref and not core.look_into(ref) then core.tell_maker(ref, core.reason(ref)) end
 end
 
 function control.works.spawn(call, kind, what, path, opts, ...)
   local ref, why, unfinished = make(kind, what, path, opts, ...)
-  if not unfinished then return born(call, ref, why) end
-  task_core.spawn(function() born(call, life.await_start(ref)) end)
+  if not unfinished then return tell_born(call, ref, why) end
+  task_core.spawn(function() tell_born(call, life.await_start(ref)) end)
 end
 
 -- ---- where it is spawned
