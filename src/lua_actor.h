@@ -60,6 +60,7 @@ struct actor {
     bool doomed;          /* it ends when its holder's task does */
     bool brutal;          /* killed: its behaviour has no say */
     bool concurrent;
+    bool shrinks;         /* its queue is thrown away when it is empty */
     bool changed;         /* it has other handlers than when its holder took it */
     bool receives;        /* it has taken messages by itself: place 1 of its queue is kept */
     bool strayed;         /* self.sender is not the one in the queue's place 1 */

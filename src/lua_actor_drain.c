@@ -56,7 +56,8 @@ static void release(lua_State *L, struct actors *house, struct drainer *d)
         actor_make_ready(house, a);
         return;
     }
-    if (a->head > KEPT) {
+    if (a->head > KEPT || a->shrinks) {
+        a->shrinks = false;
         lua_rawgetp(L, LUA_REGISTRYINDEX, &actor_anchors_key);
         actor_push(L, a, -1);
         lua_pushnil(L);
@@ -173,12 +174,13 @@ static void push_arguments(lua_State *L, int place, int count)
         }
 }
 
-/* Pushes a field of the class; false, and nothing: there is none. */
+/* Pushes a field of the class; false, and nothing: there is none, or it is false. */
 static bool push_field(lua_State *L, const char *name)
 {
     lua_pushboolean(L, 1);
     lua_rawget(L, HANDLERS);
-    bool found = lua_getfield(L, -1, name) != LUA_TNIL;
+    lua_getfield(L, -1, name);
+    bool found = lua_toboolean(L, -1);
     lua_remove(L, found ? -2 : -1);
     if (!found)
         lua_pop(L, 1);
@@ -334,6 +336,8 @@ static void terminated(lua_State *L, struct drainer *d)
 /* It stops: its behaviour has its say. */
 static void terminate(lua_State *L, struct drainer *d)
 {
+    if (d->actor->changed)
+        load(L, d->actor);
     if (d->actor->terminates && push_field(L, "terminate")) {
         d->terminating = true;
         lua_pushvalue(L, SELF);

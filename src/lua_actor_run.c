@@ -127,19 +127,22 @@ static int nothing(lua_State *L)
 }
 
 /* (reference, function, ...) runs function(drainer, ...) for the actor at once, up to its first wait -> true when it has
- * ended, one way or the other */
+ * ended, one way or the other. Whoever calls this may be broken into from then on */
 static int actor_begin(lua_State *L)
 {
     struct actors *house = actors_of(L);
     struct actor *a = actor_check(L, 1);
     int count = lua_gettop(L) - 2;
     struct drainer *d = new_drainer(house);
-    if (!d)
+    if (!d) {
+        actor_unshield(L, house);
         luaL_error(L, "not enough memory");
+    }
     lua_State *co = vm_task_coroutine(d->task);
     if (!lua_checkstack(co, count + 4)) {
         lua_pushcfunction(co, nothing);
         start(house, d, 0);
+        actor_unshield(L, house);
         luaL_error(L, "too many arguments");
     }
     d->actor = a;
@@ -150,6 +153,7 @@ static int actor_begin(lua_State *L)
     lua_pushlightuserdata(co, d);
     lua_insert(co, 2);
     lua_pushboolean(L, start(house, d, count + 1));
+    actor_unshield(L, house);
     return 1;
 }
 

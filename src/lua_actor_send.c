@@ -9,8 +9,8 @@
  *     reference or false                     who sent what stands behind it, up to the next such; false: no actor
  *
  * So a sender is there once for all that it sends in a row. Place 1, in the queue of an actor that receives, says who sent what
- * stands at the front. What has been handled is left where it is, arguments apart, until the queue is empty: then it fills from the front again. A queue that
- * always has something in it is moved to its front now and then.
+ * stands at the front, nil: nobody knows yet. What has been handled is left where it is, arguments apart, until the queue is
+ * empty: then it fills from the front again. A queue that always has something in it is moved to its front now and then.
  *
  * Values that are no references are copied when they could be changed: an actor shares nothing with another.
  */
@@ -31,6 +31,8 @@ enum { ROOMY = 8 };
 void actor_make_ready(struct actors *house, struct actor *a)
 {
     a->state = ACTOR_READY;
+    if (a->queued)
+        return;
     a->next = NULL;
     a->queued = true;
     if (house->ready)
@@ -109,19 +111,29 @@ static void clear_front(lua_State *L, struct actor *a, int queue)
     a->at = 0;
 }
 
+/* The table on top is the queue of the actor at 1, unless it has got one while that was made: a finaliser may send. Leaves the
+ * queue on top. */
+static void set_queue(lua_State *L, struct actor *a)
+{
+    if (lua_getiuservalue(L, 1, ACTOR_QUEUE) == LUA_TTABLE) {
+        lua_remove(L, -2);
+        return;
+    }
+    lua_pop(L, 1);
+    lua_pushvalue(L, -1);
+    lua_setiuservalue(L, 1, ACTOR_QUEUE);
+    a->head = 2;
+    a->tail = 1;
+    a->last_sender = NO_SENDER;
+}
+
 /* Pushes the queue of the actor at 1, to the index `queue`. */
 static void push_queue(lua_State *L, struct actor *a, int queue)
 {
     if (lua_getiuservalue(L, 1, ACTOR_QUEUE) != LUA_TTABLE) {
         lua_pop(L, 1);
         lua_createtable(L, 4, 0);
-        lua_pushboolean(L, 0);
-        lua_rawseti(L, -2, 1);
-        lua_pushvalue(L, -1);
-        lua_setiuservalue(L, 1, ACTOR_QUEUE);
-        a->head = 2;
-        a->tail = 1;
-        a->last_sender = NO_SENDER;
+        set_queue(L, a);
     }
     if (a->head > CLEARED && a->head > a->tail / 2)
         clear_front(L, a, queue);
@@ -247,7 +259,12 @@ static int deliver(lua_State *L, struct actors *house, struct actor *a, const st
         return actor_refuse_dead(L);
     if (a->remote)
         return deliver_remote(L, house, a);
-    actor_copy(L, 3);
+    if (!actor_may_pass(L, 3)) {
+        copy_all(L, 3);
+        d = actor_current(house); /* a value's __troupe_pack may have ended it */
+        if (a->state == ACTOR_DEAD || a->stopping)
+            return actor_refuse_dead(L);
+    }
     actor_put(L, house, a, 3, d, 0, 0);
     if (!d)
         rearm(L, house);
@@ -313,8 +330,9 @@ static int actor_order(lua_State *L)
     lua_settop(L, 4);
     if (a->state == ACTOR_DEAD)
         return 0;
-    int queue = 5, at = a->tail;
+    int queue = 5;
     push_queue(L, a, queue);
+    int at = a->tail;
     lua_pushinteger(L, 0);
     lua_rawseti(L, queue, ++at);
     for (int i = 2; i <= 4; i++) {
@@ -403,6 +421,8 @@ static int actor_wait_mail(lua_State *L)
     struct actor *a = own_actor(L);
     struct actors *house = actors_of(L);
     double deadline = luaL_optnumber(L, 2, -1);
+    if (a->holder != actor_current(house))
+        luaL_error(L, "receive: this handler has waited before, and its actor, which is concurrent, has gone on without it");
     if (!vm_task_may_park(house->tasks, L))
         luaL_error(L, "receive: cannot wait here: called from C, or in a coroutine");
     a->state = ACTOR_WAITING;
@@ -416,14 +436,10 @@ static int copies(lua_State *L)
     return lua_gettop(L);
 }
 
-/* (reference) what it can do without is given back */
+/* (reference) what it can do without is given back when its queue is next empty */
 static int actor_shrink(lua_State *L)
 {
-    struct actor *a = actor_check(L, 1);
-    if (a->tail < a->head && !a->holder) {
-        lua_pushnil(L);
-        lua_setiuservalue(L, 1, ACTOR_QUEUE);
-    }
+    actor_check(L, 1)->shrinks = true;
     return 0;
 }
 

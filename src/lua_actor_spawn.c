@@ -79,7 +79,7 @@ static int plan(lua_State *L)
     lua_settop(L, 6);
     lua_pushvalue(L, 1);
     struct plan *p = lua_newuserdatauv(L, sizeof *p, PLAN_VALUES);
-    *p = (struct plan){.terminates = lua_toboolean(L, 4), .concurrent = lua_toboolean(L, 5), .has_init = !lua_isnil(L, 6)};
+    *p = (struct plan){.terminates = lua_toboolean(L, 4), .concurrent = lua_toboolean(L, 5), .has_init = lua_toboolean(L, 6)};
     static const int values[] = {[PLAN_META] = 2, [PLAN_HANDLERS] = 3, [PLAN_INIT] = 6};
     for (int i = PLAN_META; i <= PLAN_VALUES; i++) {
         lua_pushvalue(L, values[i]);
@@ -94,18 +94,15 @@ static bool is_text(lua_State *L, int index, const char *text)
     return lua_type(L, index) == LUA_TSTRING && strcmp(lua_tostring(L, index), text) == 0;
 }
 
-/* The table at 1 is { behaviour, isolation = "local" }, and nothing else. Leaves the behaviour at the index 2. */
+/* The table at 1 is { behaviour, isolation = "local" }, and nothing else. */
 static bool is_short(lua_State *L)
 {
     bool local = false;
-    if (lua_type(L, 1) != LUA_TTABLE || lua_rawgeti(L, 1, 1) != LUA_TTABLE)
-        return false;
-    lua_insert(L, 2);
     lua_pushnil(L);
     while (lua_next(L, 1)) {
         if (is_text(L, -2, "isolation") && is_text(L, -1, "local"))
             local = true;
-        else if (lua_tointeger(L, -2) != 1)
+        else if (!lua_isinteger(L, -2) || lua_tointeger(L, -2) != 1)
             return false;
         lua_pop(L, 1);
     }
@@ -117,30 +114,29 @@ static bool is_short(lua_State *L)
 static int make(lua_State *L)
 {
     struct actors *house = actors_of(L);
-    int arguments = lua_gettop(L) - 1;
-    if (!actor_may_pass(L, 2) || !is_short(L))
+    int known = lua_gettop(L) + 1, self = known + 1, handlers = known + 2;
+    if (lua_type(L, 1) != LUA_TTABLE || !actor_may_pass(L, 2))
         return 0;
-    int base = arguments + 2;
-    lua_pushvalue(L, 2);
-    if (lua_rawget(L, lua_upvalueindex(PLANS)) != LUA_TUSERDATA)
+    lua_rawgeti(L, 1, 1);
+    if (lua_rawget(L, lua_upvalueindex(PLANS)) != LUA_TUSERDATA || !is_short(L))
         return 0;
-    const struct plan *p = lua_touserdata(L, base + 1);
+    const struct plan *p = lua_touserdata(L, known);
     lua_createtable(L, 0, 2);
-    lua_getiuservalue(L, base + 1, PLAN_META);
-    lua_setmetatable(L, base + 2);
-    lua_getiuservalue(L, base + 1, PLAN_HANDLERS);
-    struct actor *a = push_actor(L, house, base + 2, base + 3);
+    lua_getiuservalue(L, known, PLAN_META);
+    lua_setmetatable(L, self);
+    lua_getiuservalue(L, known, PLAN_HANDLERS);
+    struct actor *a = push_actor(L, house, self, handlers);
     a->terminates = p->terminates;
     a->concurrent = p->concurrent;
     lua_pushvalue(L, -1);
-    lua_setfield(L, base + 2, "ref");
+    lua_setfield(L, self, "ref");
     if (!p->has_init) {
         start(house, a);
         return 1;
     }
     actor_shield(L, house);
-    lua_getiuservalue(L, base + 1, PLAN_INIT);
-    lua_pushvalue(L, base + 2);
+    lua_getiuservalue(L, known, PLAN_INIT);
+    lua_pushvalue(L, self);
     return 3;
 }
 

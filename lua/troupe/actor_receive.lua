@@ -12,10 +12,10 @@ local M = {}
 
 local function any() return true end
 
--- A function name, arguments -> true for what is looked for.
+-- A function name, arguments -> true for what is looked for; whether that looks at the arguments.
 local function matcher(match)
   if match == nil then return any end
-  if type(match) == "function" then return match end
+  if type(match) == "function" then return match, true end
   if type(match) == "string" then
     return function(name) return name == match end
   end
@@ -51,7 +51,7 @@ end
 -- The first message that matches, from so many places behind the front on; `sender` is whose the message there is.
 -- Found; or how far the search came, and whose that is. What is called in between may send to this very actor, and so
 -- move the queue.
-local function search(self, wanted, from, sender)
+local function search(self, wanted, curious, from, sender)
   local ref = self.ref
   local queue, head, tail = core.mail(ref)
   if from == 0 then sender = queue and queue[1] end
@@ -74,15 +74,22 @@ local function search(self, wanted, from, sender)
         cut(ref, queue, head, place, after, tail)
         order(self, a, b, ref, true)
         queue, head, tail = core.mail(ref)
-      elseif wanted(name, table.unpack(queue, first, last)) then
-        local message = table.pack(name, table.unpack(queue, first, last))
-        queue, head, tail = core.mail(ref)
-        cut(ref, queue, head, head + from, head + from + after - place, tail)
-        self.sender = sender or nil
-        core.received(ref, call or 0)
-        return message
       else
-        queue, head, tail = core.mail(ref)
+        local found
+        if curious then
+          found = wanted(name, table.unpack(queue, first, last))
+          queue, head, tail = core.mail(ref)
+        else
+          found = wanted(name)
+        end
+        local moved = head + from - place
+        if found then
+          local message = table.pack(name, table.unpack(queue, first + moved, last + moved))
+          cut(ref, queue, head, place + moved, after + moved, tail)
+          self.sender = sender or nil
+          core.received(ref, call or 0)
+          return message
+        end
         from = from + after - place
       end
     end
@@ -99,12 +106,12 @@ function M.receive(self, match, timeout)
   if timeout ~= nil and (type(timeout) ~= "number" or timeout < 0) then
     error("receive: number of seconds of at least 0 expected, got " .. tostring(timeout), 2)
   end
-  local wanted = matcher(match)
+  local wanted, curious = matcher(match)
   local deadline = timeout and now() + timeout
   local from, sender = 0, nil
   while true do
     local message
-    message, from, sender = search(self, wanted, from, sender)
+    message, from, sender = search(self, wanted, curious, from, sender)
     if message then return table.unpack(message, 1, message.n) end
     if deadline and now() >= deadline or not core.wait_mail(self.ref, deadline) then return nil, "timeout" end
   end

@@ -244,6 +244,25 @@ test("a loop in what an actor has begun is broken with it, and after it", functi
   eq(neighbour:call_with(LONG, "ping"), "pong")
 end)
 
+test("one that has spawned a local actor is broken into as any other", function()
+  local told, seen = counter()
+  for _, init in ipairs { false, true } do
+    local actor = light { go = function(_, who, with_init)
+      local child = { init = with_init and function() end or nil }
+      local options = { child, isolation = "local" }
+      for _ = 1, 2 do require "troupe".spawn(options) end
+      who:send "looping"
+      while true do pcall(function() while true do end end) end
+    end }
+    local before = seen.looping or 0
+    actor:send("go", told, init)
+    await(function() return (seen.looping or 0) > before end, "the loop")
+    actor:kill()
+    eq(actor:stop("normal", t.script_deadline), true)
+  end
+  eq(light(Looper):call "ping", "pong")
+end)
+
 test("init_timeout ends an init that loops, and one that waits", function()
   local Endless = { init = function(_, told)
     told:send "begun"

@@ -265,6 +265,163 @@ test("many arguments, results and values that are nil cross a queue", function()
   end
 end)
 
+-- ---- what ends or moves things under way
+
+test("an order that comes while a long queue is moved leaves every sender known", function()
+  local nobody, seen, a, hearer, _ = 0, 0
+  a, _, hearer = scene { m = function(self, i)
+    seen = seen + 1
+    if self.sender == nil then nobody = nobody + 1 end
+    if i == 7000 then
+      self:hibernate()
+      say(a, function() for k = 1, 10 do hearer:send("m", 9000 + k) end end)
+    end
+  end }
+  say(a, function() for i = 1, 9000 do hearer:send("m", i) end end)
+  await(function() return seen == 9010 end)
+  eq(nobody, 0)
+end)
+
+test("hibernate gives the queue's memory back", function()
+  local hearer
+  hearer = near {
+    m = function() end,
+    rest = function(self) self:hibernate() end,
+  }
+  local function queue_of(ref) return (select(6, require "troupe.actor.core".look_into(ref))) end
+  hearer:call_with({}, "rest")
+  await(function() return hearer:info().state == "idle" end)
+  eq(queue_of(hearer), nil)
+  hearer:send "m"
+  await(function() return hearer:info().state == "idle" end)
+  ok(queue_of(hearer))
+end)
+
+test("a predicate that moves a long queue gets what it matched", function()
+  local out
+  local hearer = near(function(self)
+    self:receive "go"
+    for _ = 1, 6000 do self:receive() end
+    out = table.pack(self:receive(function()
+      self.ref:send "echo"
+      return true
+    end))
+  end)
+  for i = 1, 7000 do hearer:send("n", i) end
+  hearer:send "go"
+  await(function() return out end)
+  deep(out, { "n", 6001, n = 2 })
+end)
+
+test("the behaviour that an actor has become has the say at its end", function()
+  local log = {}
+  local function ended(text) return { terminate = function() log[#log + 1] = text end } end
+  for _, other in ipairs { ended "new", { m = function() end } } do
+    local actor = near {
+      go = function(self) self:become(other) self:stop() end,
+      terminate = function() log[#log + 1] = "old" end,
+    }
+    actor:send "go"
+    await(function() return not actor:alive() end)
+  end
+  deep(log, { "new" })
+end)
+
+test("what a behaviour has set to false it does not have", function()
+  local behaviour = { init = false, otherwise = false, terminate = false, get = function() return "got" end }
+  for _ = 1, 3 do
+    local actor = near(behaviour)
+    actor:send "nothing"
+    eq(actor:call "get", "got")
+    raises("no handler 'nothing'", actor.call, actor, "nothing")
+    eq(actor:stop(), true)
+  end
+end)
+
+test("one that a link ends while it has mail leaves the others their turns", function()
+  local log = {}
+  local actor = near { m = function() end, terminate = function() log[#log + 1] = "terminate" end }
+  local before = near { m = function() log[#log + 1] = "before" end }
+  local behind = near { m = function() log[#log + 1] = "behind" end }
+  local failing = voice()
+  bodies[#bodies + 1] = function()
+    troupe.link(actor)
+    before:send "m"
+    actor:send "m"
+    behind:send "m"
+    error "boom"
+  end
+  failing:send("run", #bodies)
+  await(function() return #log == 3 end)
+  table.sort(log)
+  deep(log, { "before", "behind", "terminate" })
+  eq(actor:alive(), false)
+end)
+
+test("a handler of a concurrent behaviour that has waited does not receive", function()
+  local out
+  local gate = near {
+    wait = function(self) self.token = self:defer() end,
+    open = function(self) self.token:reply() end,
+  }
+  local actor = near { concurrent = true, go = function(self)
+    gate:call "wait"
+    out = { pcall(self.receive, self, "x", 1) }
+  end }
+  actor:send "go"
+  await(function() return actor:info().state == "idle" end)
+  gate:send "open"
+  await(function() return out end)
+  eq(out[1], false)
+  match(out[2], "has gone on without it")
+  actor:send "x"
+end)
+
+test("a value that ends its sender while it is copied is sent all the same", function()
+  local core = require "troupe.actor.core"
+  local seen, hearer, actor = {}
+  hearer = near { m = function(_, ref) seen[#seen + 1] = ref end }
+  local gate = near {
+    wait = function(self) self.token = self:defer() end,
+    open = function(self) self.token:reply() end,
+  }
+  actor = near { concurrent = true, go = function(self)
+    gate:call "wait"
+    hearer:send("m", setmetatable({}, { __troupe_pack = function()
+      core.exit(self.ref, "killed", true, true)
+      return (core.address(hearer)), "troupe.actor_life:from_address"
+    end }))
+  end }
+  actor:send "go"
+  await(function() return actor:info().state == "idle" end)
+  gate:send "open"
+  await(function() return #seen == 1 end)
+  ok(seen[1] == hearer)
+  eq(actor:alive(), false)
+end)
+
+test("a finaliser that sends while a queue is made loses nothing", function()
+  local count = 0
+  local actor = near { m = function() count = count + 1 end }
+  local sent = 0
+  for _ = 1, 300 do
+    local fresh = near { m = function() count = count + 1 end }
+    for _ = 1, 20 do
+      setmetatable({}, { __gc = function()
+        if fresh:send "m" then sent = sent + 1 end
+      end })
+    end
+    fresh:send "m"
+    sent = sent + 1
+  end
+  collectgarbage()
+  collectgarbage()
+  actor:send "m"
+  sent = sent + 1
+  await(function() return count == sent end)
+  ok(sent > 300)
+end)
+
 -- ---- the short way of spawn
 
 test("a behaviour's second actor is as its first: self, arguments, failures", function()
@@ -326,6 +483,9 @@ test("options that come later are seen, and unknown ones named", function()
   opts[2] = behaviour
   raises("option", troupe.spawn, opts)
   opts[2] = nil
+  opts["1"] = behaviour
+  raises("option '1'", troupe.spawn, opts)
+  opts["1"] = nil
   opts.isolation = "somewhere"
   raises("somewhere", troupe.spawn, opts)
   opts.isolation = nil
