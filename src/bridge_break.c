@@ -61,6 +61,14 @@ static void answered(struct bridge *self)
     pthread_mutex_unlock(&self->break_lock);
 }
 
+bool bridge_has_breaks(struct bridge *self)
+{
+    pthread_mutex_lock(&self->break_lock);
+    bool some = self->due_count > 0;
+    pthread_mutex_unlock(&self->break_lock);
+    return some;
+}
+
 bool bridge_pass_breaks(struct bridge *self)
 {
     uint64_t job;

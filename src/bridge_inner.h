@@ -73,6 +73,8 @@ int bridge_open_house(struct bridge *self);
 /* bridge_break.c. The process is told to break into what it was asked for meanwhile; true when there was something. */
 void bridge_init_breaks(struct bridge *self);
 bool bridge_pass_breaks(struct bridge *self);
+/* There is something that it was not told yet. */
+bool bridge_has_breaks(struct bridge *self);
 
 /* MAIL_BROKEN has come. */
 void bridge_note_broken(struct bridge *self, const struct header *h);

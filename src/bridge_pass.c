@@ -6,8 +6,9 @@
  * For whoever holds `work`: the bridge's thread, which lets go of it only to rest, or a poster in bridge_relay.
  *
  * Invariants:
- *  1. a poster sends only when nothing is left to be sent that came before: in `frames`, in the mailbox's hands, or a level
- *     that the process has not heard of; and all it had posted earlier has been taken, or its tray would be told of;
+ *  1. a poster sends only when nothing is left to be sent that came before: in `frames`, in the mailbox's hands, a level that
+ *     the process has not heard of, or a break: behind the letter that ends the same job it would meet what that closes; and
+ *     all it had posted earlier has been taken, or its tray would be told of;
  *  2. what the socket does not take from a poster stays in `frames`, and the bridge's thread is woken to see to it.
  */
 #include <sys/epoll.h>
@@ -62,10 +63,10 @@ bool bridge_pass_down(struct bridge *self)
     return count == LETTERS_A_TURN;
 }
 
-static bool can_relay(const struct bridge *self)
+static bool can_relay(struct bridge *self)
 {
     return !self->full && frames_has_sent(self->frames) && !mailbox_holds_letters(self->mailbox) &&
-           self->level == atomic_load(&log_level_of_all);
+           self->level == atomic_load(&log_level_of_all) && !bridge_has_breaks(self);
 }
 
 static bool is_short(const struct message *m)

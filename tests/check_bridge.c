@@ -26,7 +26,7 @@
 #include "registry_program.h"
 #include "troupe.h"
 
-enum { LARGE = 2 << 20, SHORT = 60000, AT_ONCE = 10 };
+enum { LARGE = 2 << 20, SHORT = 60000, AT_ONCE = 10, BREAKS = 300 };
 
 static const double patience = 200;
 
@@ -175,6 +175,26 @@ START_TEST(letters_that_who_posts_them_sends_keep_their_order_whatever_their_siz
             struct message *m = await(MAIL_NOTIFY);
             ck_assert_uint_eq(message_header(m)->id, ++come);
             ck_assert_uint_eq(message_body_size(m), size_of(come));
+            message_destroy(&m);
+        }
+    }
+    post(bridge, MAIL_STOP, 0, 0);
+    expect_end(&bridge, 0, NULL);
+}
+END_TEST
+
+/* Behind the letter that ends a job, the break that came with it would meet what the job closes. */
+START_TEST(a_break_goes_before_the_letter_that_was_posted_after_it)
+{
+    struct bridge *bridge = start("echo", NULL);
+    expect(MAIL_UP);
+    for (uint64_t i = 1; i <= BREAKS; i++) {
+        bridge_interrupt(bridge, i);
+        mailbox_allow_relays(node, 1);
+        post(bridge, MAIL_KILL, 0, BREAKS + i);
+        for (uint64_t id = i; id <= BREAKS + i; id += BREAKS) {
+            struct message *m = await(MAIL_NOTIFY);
+            ck_assert_uint_eq(message_header(m)->id, id);
             message_destroy(&m);
         }
     }
@@ -380,6 +400,7 @@ int main(int argc, char **argv)
     TCase *cases = suite_case(suite, "bridge");
     tcase_add_test(cases, letters_reach_the_worker_and_whoever_else_lives_there_in_order);
     tcase_add_test(cases, letters_that_who_posts_them_sends_keep_their_order_whatever_their_size);
+    tcase_add_test(cases, a_break_goes_before_the_letter_that_was_posted_after_it);
     tcase_add_test(cases, what_a_process_sent_comes_before_its_end_and_its_end_says_why);
     tcase_add_test(cases, a_process_that_dies_at_its_start_is_tried_five_times);
     tcase_add_test(cases, a_process_that_refuses_is_believed_at_once);
