@@ -287,7 +287,7 @@ t.test("a full disk and a directory that vanishes are told once, and nothing is 
     end
     await("the complaint", function() return #said >= 1 end)
     t.match(said[1], "cannot write: No space left on device")
-    os.execute(("rm -r '%s/sub'"):format(dir))
+    os.execute(("mv '%s/sub' '%s/away'"):format(dir, dir)) -- at one moment: rm would leave one for a try in between
     client:send "\0042014-10-03 12:34:56gone"
     await_records(sink, 6)
     troupe.task.sleep(1.2) -- its next try; nothing here depends on whether it has come
