@@ -1,6 +1,7 @@
 -- pool_limit.lua - bounded queues: submit waits for a place, or gives up.
 
 local await = require "await"
+local places = require "places"
 local t = require "harness"
 local troupe = require "troupe"
 local task = require "troupe.task"
@@ -8,20 +9,6 @@ local task = require "troupe.task"
 local test, eq, ok, raises, deep = t.test, t.eq, t.ok, t.raises, t.deep
 
 local function nothing() end
-
--- How many jobs may be submitted at once: they are cancelled again.
-local function places(pool)
-  pool:pause()
-  local jobs = {}
-  while true do
-    local job = pool:submit{ nothing, enqueue_timeout = 0 }
-    if not job then break end
-    jobs[#jobs + 1] = job
-  end
-  for _, job in ipairs(jobs) do job:cancel() end
-  pool:resume()
-  return #jobs
-end
 
 test("submit gives up when its time is up, and tells", function()
   local pool <close> = troupe.pool{ workers = 1, queue_limit = 2 }

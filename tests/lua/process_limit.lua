@@ -1,6 +1,8 @@
 -- process_limit.lua - bounded queues of pools to which worker processes submit: the limit is one for all, who waits is
 -- woken, and no place is lost with a process, whenever it dies.
 
+local await = require "await"
+local places = require "places"
 local t = require "harness"
 local troupe = require "troupe"
 local task = require "troupe.task"
@@ -10,20 +12,6 @@ local test, eq, ok, match, deep = t.test, t.eq, t.ok, t.match, t.deep
 local patience = t.script_deadline
 
 local function nothing() end
-
--- How many jobs may be submitted at once: they are cancelled again.
-local function places(pool)
-  pool:pause()
-  local jobs = {}
-  while true do
-    local job = pool:submit { nothing, enqueue_timeout = 0 }
-    if not job then break end
-    jobs[#jobs + 1] = job
-  end
-  for _, job in ipairs(jobs) do job:cancel() end
-  pool:resume()
-  return #jobs
-end
 
 local function limited(limit, options)
   options = options or {}
@@ -118,7 +106,7 @@ test("places are given first come, first served, wherever who waits lives", func
   task.spawn(function() third = pool:submit(mark, 3):await() end)
   pool:resume()
   eq(caller:await(patience), "12")
-  while not third do task.sleep(0.001) end
+  await(function() return third end)
   deep({ first, third }, { "1", "123" })
 end)
 
@@ -189,11 +177,10 @@ test("a process that ends in the middle of a submit loses no place", function()
     end, i)
   end
   for i = 1, #jobs do match(select(2, jobs[i]:join(patience)), "^lost: .*exit status 3") end
-  local deadline = os.time() + patience
-  while pool:stats().pending + pool:stats().handed > 0 do
-    if os.time() > deadline then error "jobs of dead processes are still there" end
-    task.sleep(0.005)
-  end
+  await(function()
+    local now = pool:stats()
+    return now.pending + now.handed == 0
+  end, "the end of what dead processes had submitted")
   eq(places(pool), 2)
 end)
 
